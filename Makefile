@@ -1,0 +1,44 @@
+# `make` lists the targets. Every target that compiles shares one target directory, outside the checkout, so that a
+# second checkout (or CI's fresh clone) reuses what the first one built.
+export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/connectome/target)
+
+# One profile and one selection of crates everywhere: `--workspace` makes cargo pick the same features for a shared
+# dependency each time, so that nothing is compiled twice. See docs/adr/0003-one-profile-one-target-directory.md.
+CARGO_FLAGS := --release --locked
+NODE := $(CARGO_TARGET_DIR)/release/connectome-node
+# Cases per property in `make fuzz`, and what else the node of `make node` is given.
+CASES ?= 20000
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup node test lint bench doc fuzz weights
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what the build needs; safe to repeat
+	@./scripts/setup.sh
+
+node: setup ## build the node if needed and run a development chain on port 9944 (ARGS=.. adds options)
+	cargo build $(CARGO_FLAGS) --workspace --bin connectome-node
+	$(NODE) --dev $(ARGS)
+
+test: ## set up, then every check: format, lints, docs, build, all tests
+	@./scripts/test.sh
+
+lint: setup ## format and clippy, warnings denied; licences too where cargo-deny is installed
+	@./scripts/test.sh format lint licences
+
+bench: setup ## measure: criterion benchmarks of the mechanism
+	cargo bench --locked --package connectome-benches
+
+doc: setup ## build the API documentation, warnings denied
+	@./scripts/test.sh docs
+	@echo "open $(CARGO_TARGET_DIR)/doc/connectome_runtime/index.html"
+
+fuzz: setup ## property tests with many more cases (CASES=20000)
+	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package incentive
+	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package pallet-metagraph --features runtime-benchmarks,try-runtime
+
+weights: setup ## measure the pallet's dispatch weights again and rewrite pallets/metagraph/src/weights.rs
+	@./scripts/weights.sh
