@@ -1,0 +1,104 @@
+//! Relative bonds: a moving average of shares.
+//!
+//! Old bonds `B` and purchases `ΔB_ij = A_i · W̃_ij` are each normalised to one per server, then
+//! `B' = (1 - α) · B + α · ΔB`, with `1 - α` the bonds moving average. Dividends are `D_i = Σ_j B'_ij · I_j`. Stored are
+//! bonds scaled so that the greatest of each server is 65,535, rounded down: only their ratios mean anything.
+//! Source: the origin, where it is called Yuma 2.
+//!
+//! A server that nobody buys into keeps its shareholders as they are; one that nobody held goes to those who buy now.
+
+use alloc::{vec, vec::Vec};
+
+use super::{Bonds, stored, update};
+use crate::{
+    EpochInputs,
+    clip::Clipped,
+    dividends,
+    fixed::{self, ONE_32, low_u32, scale_down},
+    masks,
+    sparse::Sparse,
+    stake::Voting,
+};
+
+/// One over the sums of a column, times the rates.
+#[derive(Copy, Clone, Default)]
+struct Column {
+    /// `(1 - α) / Σ_i B_ij`, with 63 fractional bits.
+    keep: u64,
+    /// `α / Σ_i A_i · W̃_ij`, with 63 fractional bits, for products without their lowest `shift` bits.
+    buy: u64,
+    shift: u32,
+}
+
+impl Column {
+    /// `held` is at most 65,535², `bought` below 2⁶³.
+    fn new(held: u64, bought: u64, keep: u64) -> Self {
+        let keep = if bought == 0 { ONE_32 } else { keep };
+        let buy = if held == 0 { ONE_32 } else { ONE_32 - keep };
+        // Leave 32 bits of the sum, so that a product's part of it keeps 32 too.
+        let shift = (u64::BITS - bought.leading_zeros()).saturating_sub(32);
+        Self {
+            keep: scale_down((1_u64 << 63).checked_div(held).unwrap_or(0), keep),
+            buy: scale_down((1_u64 << 63).checked_div(bought >> shift).unwrap_or(0), buy),
+            shift,
+        }
+    }
+}
+
+/// Updates the bonds. `weights` are those that buy.
+pub(crate) fn bonds(
+    inputs: &EpochInputs<'_>,
+    moving_average: u32,
+    weights: &Sparse,
+    voting: &Voting,
+    clipped: &Clipped,
+    incentive: &[u32],
+    permits: &[bool],
+) -> Bonds {
+    let keep = fixed::from_ppm(moving_average);
+    let columns: Vec<Column> = held(inputs)
+        .into_iter()
+        .zip(&clipped.columns)
+        .map(|(held, sums)| Column::new(held, sums.buying, keep))
+        .collect();
+    let mut greatest = vec![0_u32; columns.len()];
+    let bonds = update(inputs, weights, |rater, rated, bond, weight| {
+        let column = &columns[rated];
+        let bought = (u64::from(voting.shares[rater]) * u64::from(weight)) >> column.shift;
+        // Each summand of a column is at most the column, so that the products are at most (1 - α) · 2⁶³ and α · 2⁶³.
+        let bond = low_u32((u64::from(bond) * column.keep + bought * column.buy) >> 32);
+        greatest[rated] = greatest[rated].max(bond);
+        bond
+    });
+    Bonds {
+        dividends: dividends::of_shares(&bonds, incentive),
+        stored: stored(&bonds, permits, upscale(&greatest)),
+    }
+}
+
+/// `Σ_i B_ij` of the bonds that count.
+fn held(inputs: &EpochInputs<'_>) -> Vec<u64> {
+    let mut held = vec![0_u64; inputs.n()];
+    for row in inputs.bonds {
+        for &(rated, bond) in row.entries {
+            held[rated.index()] += u64::from(bond);
+        }
+    }
+    for (held, &registered_at) in held.iter_mut().zip(inputs.registered_at) {
+        if masks::is_new(inputs, registered_at) {
+            *held = 0;
+        }
+    }
+    held
+}
+
+/// Scales so that the greatest bond of each column is 65,535, and the others are rounded down.
+fn upscale(greatest: &[u32]) -> impl Fn(usize, u32) -> u16 {
+    let factors: Vec<u64> = greatest
+        .iter()
+        // Below 2⁴⁸. Rounded up, so that the greatest becomes 65,535 in full.
+        .map(|&greatest| if greatest == 0 { 0 } else { (0xffff_u64 << 32).div_ceil(greatest.into()) })
+        .collect();
+    // bond ≤ greatest, so that the product is below 65,535 · 2³² + 2³².
+    move |rated, bond| fixed::low_u16((u64::from(bond) * factors[rated]) >> 32)
+}

@@ -1,0 +1,71 @@
+//! Clipping, and the sums over columns that follow from it.
+//!
+//! `W̄_ij = min(W_ij, C_j)`: what a validator says beyond consensus is not heard. Then
+//!
+//! * rank `R_j = Σ_i A_i · W̄_ij`, and the same before clipping;
+//! * validator trust `Tv_i = Σ_j W̄_ij`;
+//! * weights that buy bonds, `W̃ = W + β · (W̄ - W)`, with the bonds penalty β, and `P_j = Σ_i A_i · W̃_ij`.
+//!
+//! # Units
+//!
+//! Sums over a column have 62 fractional bits: at most `65,535` products, of stake shares that add up to at most
+//! 2³¹ + 65,535 and weights of at most 2³¹, hence below 2⁶³. So is the sum of `R_j` over all `j`, since a row of weights
+//! adds up to at most 2³¹ + 65,535 too.
+
+use alloc::{vec, vec::Vec};
+
+use crate::{fixed, sparse::Sparse, stake::Voting};
+
+/// Sums over one column.
+#[derive(Copy, Clone, Default)]
+pub(crate) struct ColumnSums {
+    /// Rank before clipping.
+    pub(crate) unclipped: u64,
+    /// Rank.
+    pub(crate) clipped: u64,
+    /// Of weights that buy bonds.
+    pub(crate) buying: u64,
+}
+
+/// What [`clip`] finds.
+pub(crate) struct Clipped {
+    /// One for each neuron.
+    pub(crate) columns: Vec<ColumnSums>,
+    /// One for each neuron, with 31 fractional bits.
+    pub(crate) validator_trust: Vec<u32>,
+}
+
+/// Clips at `ceiling` and leaves the weights that buy bonds in `weights`.
+pub(crate) fn clip(
+    weights: &mut Sparse,
+    ceiling: &[u32],
+    voting: &Voting,
+    penalty: u16,
+) -> Clipped {
+    let mut columns = vec![ColumnSums::default(); ceiling.len()];
+    let mut validator_trust = vec![0; ceiling.len()];
+    let penalty = fixed::from_u16(penalty);
+    for (rater, uids, values) in weights.rows_mut() {
+        let share = u64::from(voting.shares[rater]);
+        let mut heard = 0_u64;
+        for (&uid, value) in uids.iter().zip(values) {
+            let rated = usize::from(uid);
+            let clipped = (*value).min(ceiling[rated]);
+            // W - β · (W - W̄), of at most 31 bits times at most 2³².
+            let taken = (u64::from(*value - clipped) * penalty) >> 32;
+            let buying = *value - fixed::low_u32(taken);
+            let column = &mut columns[rated];
+            column.unclipped += share * u64::from(*value);
+            column.clipped += share * u64::from(clipped);
+            column.buying += share * u64::from(buying);
+            heard += u64::from(clipped);
+            *value = buying;
+        }
+        // A row of weights adds up to at most 2³¹ + 65,535.
+        validator_trust[rater] = fixed::low_u32(heard);
+    }
+    Clipped {
+        columns,
+        validator_trust,
+    }
+}

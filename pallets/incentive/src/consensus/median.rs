@@ -1,0 +1,242 @@
+//! The stake-weighted median.
+//!
+//! `C_j` is the greatest weight `v` such that the voting stake of those with `W_ij ≥ v` is at least κ of all voting
+//! stake; zero if there is none. Who does not rate a server counts as rating it zero. Source: the origin's second
+//! design, of March 2023.
+//!
+//! # What it guarantees
+//!
+//! Stakes are added and compared as integers, so that these hold without a tolerance. Let `F` be a set of validators, `s`
+//! their voting stake, `t` all voting stake, and let "the others" be everybody else with voting stake.
+//!
+//! * If `s < κ·t`, whatever `F` does, `C_j` is at most the greatest weight that any of the others gives `j`. More
+//!   precisely: `C_j ≥ v > 0` takes others of at least `κ·t - s` who give `j` a weight of at least `v`.
+//! * If `s ≤ (1 - κ)·t`, whatever `F` does, `C_j` is at least the least weight that any of the others gives `j`. More
+//!   precisely: `C_j < v` takes others of more than `(1 - κ)·t - s` who give `j` a weight below `v`.
+//!
+//! # Cost
+//!
+//! Linear in the number of entries on average, whatever the order of rows: entries are brought into column order a block
+//! of columns at a time, small enough to stay in the cache, and each column is searched by partition. A column made to
+//! be searched badly is sorted instead.
+
+use alloc::{vec, vec::Vec};
+
+use super::{Support, support};
+use crate::{
+    fixed::low_u32,
+    sparse::{Sparse, SparseRow},
+    stake::{Voting, majority},
+};
+
+/// Entries of a block of columns: 64 KiB of keys.
+const BLOCK: usize = 8_192;
+/// Columns this short are sorted.
+const SHORT: usize = 16;
+/// Partitions of one column before it is sorted. A fair column of 65,535 takes about 15.
+const PARTITIONS: u32 = 40;
+
+/// `C_j` for every neuron, with 31 fractional bits.
+pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u32> {
+    let n = voting.votes.len();
+    let mut consensus = vec![0; n];
+    if voting.is_empty() {
+        return consensus;
+    }
+    // What may lie below a weight that a majority supports. A majority is at most everybody.
+    let minority = voting.total - majority(voting.total, kappa);
+    let support = support(weights, voting);
+    let voters: Vec<SparseRow<'_>> = weights
+        .rows()
+        .filter(|row| voting.votes[row.rater] > 0)
+        .collect();
+    let votes: Vec<u64> = voters.iter().map(|row| voting.votes[row.rater]).collect();
+    let mut columns = Columns::new(&voters, &support);
+    while let Some(block) = columns.next_block() {
+        block.for_each(|uid, keys| {
+            // The first to lie below are those who do not rate at all.
+            let absent = voting.total - support[uid].stake;
+            if let Some(rest) = minority.checked_sub(absent) {
+                consensus[uid] = select(keys, &votes, rest);
+            }
+        });
+    }
+    consensus
+}
+
+/// Transposes rows into columns, block by block.
+///
+/// A key is the weight, and below it the position of its row among the voters: keys of one column are distinct.
+struct Columns<'a> {
+    voters: &'a [SparseRow<'a>],
+    support: &'a [Support],
+    /// Where each row continues.
+    cursors: Vec<usize>,
+    /// First column of the next block.
+    first: usize,
+    keys: Vec<u64>,
+    /// For each column of the block, where its next key goes.
+    slots: Vec<usize>,
+}
+
+/// Some neighbouring columns.
+struct Block<'a> {
+    first: usize,
+    keys: &'a mut [u64],
+    /// For each column, where its keys end.
+    ends: &'a [usize],
+}
+
+impl<'a> Columns<'a> {
+    fn new(voters: &'a [SparseRow<'a>], support: &'a [Support]) -> Self {
+        // A block is at least half full unless it is the last, so that looking into each row once per block takes no
+        // longer than reading all entries.
+        let capacity = BLOCK.max(2 * voters.len());
+        let entries: usize = voters.iter().map(|row| row.uids.len()).sum();
+        Self {
+            voters,
+            support,
+            cursors: vec![0; voters.len()],
+            first: 0,
+            keys: vec![0; capacity.min(entries)],
+            slots: Vec::new(),
+        }
+    }
+
+    fn next_block(&mut self) -> Option<Block<'_>> {
+        let first = self.first;
+        if first == self.support.len() {
+            return None;
+        }
+        self.slots.clear();
+        let mut filled = 0;
+        for column in &self.support[first..] {
+            // A column has at most one key per voter, so that the first always fits.
+            let end = filled + column.raters as usize;
+            if end > self.keys.len() {
+                break;
+            }
+            self.slots.push(filled);
+            filled = end;
+        }
+        let last = first + self.slots.len();
+        self.first = last;
+        for (position, (row, cursor)) in (0_u64..).zip(self.voters.iter().zip(&mut self.cursors)) {
+            let rest = row.uids[*cursor..].iter().zip(&row.values[*cursor..]);
+            for (&uid, &value) in rest {
+                let uid = usize::from(uid);
+                if uid >= last {
+                    break;
+                }
+                let slot = &mut self.slots[uid - first];
+                self.keys[*slot] = u64::from(value) << 32 | position;
+                *slot += 1;
+                *cursor += 1;
+            }
+        }
+        Some(Block {
+            first,
+            keys: &mut self.keys[..filled],
+            ends: &self.slots,
+        })
+    }
+}
+
+impl Block<'_> {
+    /// Columns with at least one key.
+    fn for_each(self, mut visit: impl FnMut(usize, &mut [u64])) {
+        let mut start = 0;
+        for (uid, &end) in (self.first..).zip(self.ends) {
+            if start < end {
+                visit(uid, &mut self.keys[start..end]);
+            }
+            start = end;
+        }
+    }
+}
+
+/// The weight that is reached once more than `rest` stake lies at or below it, of ascending weights.
+///
+/// `rest` is below the stake of all keys together: a majority is at least one unit of stake.
+fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
+    let vote = |key: u64| votes[(key & 0xffff_ffff) as usize];
+    for _ in 0..PARTITIONS {
+        if keys.len() <= SHORT {
+            break;
+        }
+        let pivot = pivot(keys);
+        let (mut below, mut stake_below) = (0, 0);
+        for i in 0..keys.len() {
+            let key = keys[i];
+            let is_below = key < pivot;
+            keys[i] = keys[below];
+            keys[below] = key;
+            below += usize::from(is_below);
+            stake_below += if is_below { vote(key) } else { 0 };
+        }
+        // The pivot is not the least key or not the greatest, so that both parts are shorter.
+        if rest < stake_below {
+            keys = &mut keys[..below];
+        } else {
+            rest -= stake_below;
+            keys = &mut keys[below..];
+        }
+    }
+    keys.sort_unstable();
+    let mut reached = 0;
+    for &key in keys.iter() {
+        reached = key;
+        match rest.checked_sub(vote(key)) {
+            Some(less) => rest = less,
+            None => break,
+        }
+    }
+    low_u32(reached >> 32)
+}
+
+/// The median of three keys out of more than three: never the least one, so that something lies below it.
+#[inline]
+fn pivot(keys: &[u64]) -> u64 {
+    let (a, b, c) = (keys[0], keys[keys.len() / 2], keys[keys.len() - 1]);
+    a.max(b).min(a.min(b).max(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Every weight in ascending order, until the stake at or below it is more than `rest`.
+    fn select_by_sorting(keys: &[u64], votes: &[u64], mut rest: u64) -> u32 {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        for key in keys {
+            let vote = votes[usize::try_from(key & 0xffff_ffff).unwrap()];
+            if rest < vote {
+                return u32::try_from(key >> 32).unwrap();
+            }
+            rest -= vote;
+        }
+        panic!("rest is below the sum of votes");
+    }
+
+    #[test]
+    fn selection_agrees_with_sorting() {
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for round in 0..2_000 {
+            let length = random(200) + 1;
+            let distinct = [2, 10, 1 << 31][round % 3];
+            let votes: Vec<u64> = (0..length).map(|_| random(1_000) + 1).collect();
+            let mut keys: Vec<u64> = (0..length).map(|i| random(distinct) << 32 | i).collect();
+            let rest = random(votes.iter().sum());
+            let expected = select_by_sorting(&keys, &votes, rest);
+            assert_eq!(select(&mut keys, &votes, rest), expected);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The logistic function of trust.
+//!
+//! `C_j = 1 / (1 + exp(-ρ · (T_j - κ)))`, where `T_j = Σ_i s_i · [w_ij > 0]` is the share of voting stake that rates
+//! `j` at all. Nothing is clipped; incentive is `R_j · C_j`, normalised. Source: the origin's first design, of 2021 to
+//! March 2023, which the table in this crate's tests reproduces.
+//!
+//! As there, the rows of inactive raters do not count at all, so that their bonds decay, and an epoch in which nobody
+//! was rated pays nobody. Unlike there, what is not paid is reported as such.
+//!
+//! # Rounding
+//!
+//! `C_j` within 10⁻⁶. The exponent is at most 20 in size, so that no server that was rated by anybody is left without
+//! any incentive.
+
+use alloc::vec::Vec;
+
+use super::Support;
+use crate::{fixed, logistic::Logistic, stake, stake::Voting};
+
+/// `T_j` and `C_j` for every neuron, each with 31 fractional bits.
+pub(crate) fn consensus(
+    support: &[Support],
+    voting: &Voting,
+    rho: u16,
+    kappa: u16,
+) -> (Vec<u32>, Vec<u32>) {
+    // kappa / 65,535 ≤ 1 with 31 fractional bits
+    let midpoint = fixed::low_u32(fixed::from_u16(kappa) >> 1);
+    let logistic = Logistic::new(100 * u32::from(rho), midpoint);
+    let trust: Vec<u32> = support
+        .iter()
+        .map(|column| stake::part(column.stake, voting.total))
+        .collect();
+    // At most one with 32 fractional bits, halved.
+    let consensus = trust
+        .iter()
+        .map(|&trust| fixed::low_u32(logistic.at(trust) >> 1))
+        .collect();
+    (trust, consensus)
+}
