@@ -46,6 +46,8 @@ apt_package() {
 missing_tools() {
   local tool
   for tool in $TOOLS; do have "$tool" || echo "$tool"; done
+  # What cargo knows the crate registry by. Only minimal images of Debian lack it.
+  ! have apt-get || [ -n "${SSL_CERT_FILE:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 
 install_with_apt() {
@@ -91,7 +93,7 @@ rust() {
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
   # A rustup that was just installed is not on PATH before the next login.
   have cargo || [ ! -d "$HOME/.cargo/bin" ] || PATH="$HOME/.cargo/bin:$PATH"
-  have cargo && have rustc || fail "Rust $wanted or newer" \
+  { have cargo && have rustc; } || fail "Rust $wanted or newer" \
     "with rustup (https://rustup.rs), then: rustup toolchain install stable" \
     "rustup itself is also packaged: apt-get install rustup (Debian 13, Ubuntu 24.04), brew install rustup"
   at_least "$(rust_version)" "$wanted" || fail "Rust $wanted or newer; this is $(rust_version)" "rustup update stable"
@@ -129,6 +131,7 @@ apt_aside() {
 debian_rust_src() {
   local version=$1 dir=$2 uri suite package signed_by=""
   have apt-get && have dpkg || return 1
+  # shellcheck disable=SC2016  # apt's own variables
   uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' 2>/dev/null |
     grep -v -- -security | head -n 1)
   [ -n "$uri" ] || return 1
