@@ -11,8 +11,9 @@ pub mod relative;
 use alloc::vec::Vec;
 
 use crate::{
-    Entry, EpochInputs, Uid,
+    Entry, EpochInputs, Uid, fixed,
     sparse::{Sparse, SparseRow},
+    stake::Voting,
 };
 
 /// Rows of bonds and rows of weights of the same rater, by ascending rater. Either may be empty.
@@ -40,62 +41,70 @@ fn raters<'a>(
     })
 }
 
-/// The new bonds: `update(rater, rated, bond, weight)` for everything that is in the row of old bonds or in that of
-/// weights. Bonds of zero are left out.
+/// The new bonds: `update(share, rated, bond, weight)` for everything that is in the row of old bonds or in that of
+/// weights, with the rater's share of voting stake.
+#[inline]
 fn update(
     inputs: &EpochInputs<'_>,
     weights: &Sparse,
-    mut update: impl FnMut(usize, usize, u16, u32) -> u32,
+    voting: &Voting,
+    mut update: impl FnMut(u64, usize, u16, u32) -> u32,
 ) -> Sparse {
     let held: usize = inputs.bonds.iter().map(|row| row.entries.len()).sum();
     let rows = inputs.bonds.len() + weights.len();
     let mut bonds = Sparse::with_capacity(rows, held + weights.entries());
     for (held, rating) in raters(inputs.bonds, weights) {
-        let rater = rating.rater;
-        let room = held.len() + rating.uids.len();
-        bonds.push_row(rater, room, |uids, values| {
-            let mut length = 0;
-            union(held, rating, |rated, bond, weight| {
-                let bond = update(rater, usize::from(rated), bond, weight);
-                uids[length] = rated;
-                values[length] = bond;
-                length += usize::from(bond > 0);
+        let share = u64::from(voting.shares[rating.rater]);
+        bonds.push_row(rating.rater, |uids, values| {
+            union(held, rating, uids, values, |rated, bond, weight| {
+                update(share, usize::from(rated), bond, weight)
             });
-            length
         });
     }
     bonds
 }
 
-/// Visits `(uid, bond, weight)` by ascending uid, with zero for what is in one row only.
+/// Appends every uid of either row, ascending, and `update(uid, bond, weight)`, with zero for what is in one row only.
+///
+/// Rows of one validator have mostly the same uids, so that this goes from one run of equal uids to the next.
 #[inline]
-fn union(held: &[Entry], rating: SparseRow<'_>, mut visit: impl FnMut(u16, u16, u32)) {
-    let mut held = held.iter();
-    let mut rating = rating.uids.iter().zip(rating.values);
-    let (mut bond, mut weight) = (held.next(), rating.next());
+fn union(
+    mut held: &[Entry],
+    rating: SparseRow<'_>,
+    uids: &mut Vec<u16>,
+    values: &mut Vec<u32>,
+    mut update: impl FnMut(u16, u16, u32) -> u32,
+) {
+    let (mut rated, mut weights) = (rating.uids, rating.values);
     loop {
-        match (bond, weight) {
-            (Some(&(Uid(a), value)), Some((&b, &of))) => {
-                if a == b {
-                    visit(a, value, of);
-                    (bond, weight) = (held.next(), rating.next());
-                } else if a < b {
-                    visit(a, value, 0);
-                    bond = held.next();
-                } else {
-                    visit(b, 0, of);
-                    weight = rating.next();
-                }
-            }
-            (Some(&(Uid(a), value)), None) => {
-                visit(a, value, 0);
-                bond = held.next();
-            }
-            (None, Some((&b, &of))) => {
-                visit(b, 0, of);
-                weight = rating.next();
-            }
+        let same = held
+            .iter()
+            .zip(rated)
+            .take_while(|((Uid(a), _), b)| a == *b)
+            .count();
+        let (both, only_held) = held.split_at(same);
+        let (buying, only_rated) = weights.split_at(same);
+        uids.extend_from_slice(&rated[..same]);
+        values.extend(
+            both.iter()
+                .zip(buying)
+                .map(|(&(Uid(uid), bond), &weight)| update(uid, bond, weight)),
+        );
+        (held, rated, weights) = (only_held, &rated[same..], only_rated);
+        match (held.first(), rated.first()) {
             (None, None) => break,
+            (Some(&(Uid(uid), bond)), next) if next.is_none_or(|&next| uid < next) => {
+                uids.push(uid);
+                values.push(update(uid, bond, 0));
+                held = &held[1..];
+            }
+            (_, Some(&uid)) => {
+                uids.push(uid);
+                values.push(update(uid, 0, weights[0]));
+                (rated, weights) = (&rated[1..], &weights[1..]);
+            }
+            // Without an uid that is rated, the one that is held comes next, as above.
+            (Some(_), None) => break,
         }
     }
 }
@@ -108,17 +117,23 @@ fn stored(
 ) -> Vec<(Uid, Vec<Entry>)> {
     let mut rows = Vec::with_capacity(bonds.len());
     for row in bonds.rows().filter(|row| permits[row.rater]) {
-        let mut entries: Vec<Entry> = Vec::with_capacity(row.uids.len());
-        entries.extend(
-            row.uids
-                .iter()
-                .zip(row.values)
-                .map(|(&uid, &bond)| (Uid(uid), round(usize::from(uid), bond)))
-                .filter(|&(_, bond)| bond > 0),
-        );
+        let mut has_zero = false;
+        let mut entries: Vec<Entry> = row
+            .uids
+            .iter()
+            .zip(row.values)
+            .map(|(&uid, &bond)| {
+                let bond = round(usize::from(uid), bond);
+                has_zero |= bond == 0;
+                (Uid(uid), bond)
+            })
+            .collect();
+        if has_zero {
+            entries.retain(|&(_, bond)| bond > 0);
+        }
         if !entries.is_empty() {
             // A rater is a position among at most 65,535 neurons.
-            rows.push((Uid(crate::fixed::low_u16(row.rater as u64)), entries));
+            rows.push((Uid(fixed::low_u16(row.rater as u64)), entries));
         }
     }
     rows

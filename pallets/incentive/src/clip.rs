@@ -14,7 +14,11 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{fixed, sparse::Sparse, stake::Voting};
+use crate::{
+    fixed::{self, low_u32},
+    sparse::Sparse,
+    stake::Voting,
+};
 
 /// Sums over one column.
 #[derive(Copy, Clone, Default)]
@@ -42,27 +46,46 @@ pub(crate) fn clip(
     voting: &Voting,
     penalty: u16,
 ) -> Clipped {
+    match penalty {
+        // The general case gives the same for these two, which are the usual ones, but slower.
+        0 => clip_and_buy(weights, ceiling, voting, |weight, _| weight),
+        u16::MAX => clip_and_buy(weights, ceiling, voting, |_, clipped| clipped),
+        _ => {
+            let penalty = fixed::from_u16(penalty);
+            clip_and_buy(weights, ceiling, voting, |weight, clipped| {
+                // At most 31 bits times at most 2³²: at most the difference.
+                weight - low_u32((u64::from(weight - clipped) * penalty) >> 32)
+            })
+        }
+    }
+}
+
+/// Clips at `ceiling` and replaces each weight by `buying(weight, clipped)`.
+#[inline]
+fn clip_and_buy(
+    weights: &mut Sparse,
+    ceiling: &[u32],
+    voting: &Voting,
+    buying: impl Fn(u32, u32) -> u32,
+) -> Clipped {
     let mut columns = vec![ColumnSums::default(); ceiling.len()];
     let mut validator_trust = vec![0; ceiling.len()];
-    let penalty = fixed::from_u16(penalty);
     for (rater, uids, values) in weights.rows_mut() {
         let share = u64::from(voting.shares[rater]);
         let mut heard = 0_u64;
         for (&uid, value) in uids.iter().zip(values) {
             let rated = usize::from(uid);
-            let clipped = (*value).min(ceiling[rated]);
-            // W - β · (W - W̄), of at most 31 bits times at most 2³².
-            let taken = (u64::from(*value - clipped) * penalty) >> 32;
-            let buying = *value - fixed::low_u32(taken);
+            let weight = *value;
+            let clipped = weight.min(ceiling[rated]);
             let column = &mut columns[rated];
-            column.unclipped += share * u64::from(*value);
+            *value = buying(weight, clipped);
+            column.unclipped += share * u64::from(weight);
             column.clipped += share * u64::from(clipped);
-            column.buying += share * u64::from(buying);
+            column.buying += share * u64::from(*value);
             heard += u64::from(clipped);
-            *value = buying;
         }
         // A row of weights adds up to at most 2³¹ + 65,535.
-        validator_trust[rater] = fixed::low_u32(heard);
+        validator_trust[rater] = low_u32(heard);
     }
     Clipped {
         columns,

@@ -10,28 +10,33 @@ use alloc::{vec, vec::Vec};
 
 use crate::{sparse::Sparse, stake::Voting};
 
-/// Who rates a server at all.
+/// Who has a say about a server.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct Support {
-    /// Voting stake of its raters, at most all of it.
+    /// Voting stake of those whose entry counts, at most all of it.
     pub(crate) stake: u64,
-    /// How many they are.
-    pub(crate) raters: u32,
+    /// How many entries its column has in rows with voting stake.
+    pub(crate) entries: u32,
 }
 
-/// `T_j = Σ_i s_i · [w_ij > 0]`, in units of stake, with the number of raters that have a say.
-pub(crate) fn support(weights: &Sparse, voting: &Voting) -> Vec<Support> {
+/// `Σ_i s_i` over raters with an entry that `counts`, in units of stake, and the number of all entries.
+#[inline]
+pub(crate) fn support(
+    weights: &Sparse,
+    voting: &Voting,
+    counts: impl Fn(u32) -> bool,
+) -> Vec<Support> {
     let mut support = vec![Support::default(); voting.votes.len()];
     for row in weights.rows() {
         let vote = voting.votes[row.rater];
         if vote == 0 {
             continue;
         }
-        for (rated, _) in row.iter() {
+        for (rated, weight) in row.iter() {
             let column = &mut support[rated];
             // Raters are distinct, and all votes together fit.
-            column.stake += vote;
-            column.raters += 1;
+            column.stake += if counts(weight) { vote } else { 0 };
+            column.entries += 1;
         }
     }
     support

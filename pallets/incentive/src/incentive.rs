@@ -12,7 +12,7 @@ use alloc::{vec, vec::Vec};
 use crate::{
     EpochParams,
     clip::{Clipped, ColumnSums, clip},
-    consensus::{median, sigmoid, support},
+    consensus::{median, sigmoid},
     fixed::{self, Of},
     params::Consensus,
     sparse::Sparse,
@@ -43,15 +43,19 @@ pub(crate) fn scores(weights: &mut Sparse, voting: &Voting, params: &EpochParams
             Scores::new(trust, consensus, earned, clipped)
         }
         Consensus::Sigmoid { rho, kappa } => {
-            let (trust, consensus) =
-                sigmoid::consensus(&support(weights, voting), voting, rho, kappa);
-            let unclipped = vec![fixed::ONE; consensus.len()];
+            let (trust, consensus) = sigmoid::consensus(weights, voting, rho, kappa);
+            let unclipped = vec![fixed::ONE; trust.len()];
             let clipped = clip(weights, &unclipped, voting, params.bonds_penalty);
             let trust = trust.into_iter().map(fixed::to_u16).collect();
             let earned = ranks(&clipped)
                 .into_iter()
                 .zip(&consensus)
                 .map(|(rank, &consensus)| weighted(rank, consensus))
+                .collect();
+            // At most one with 63 fractional bits.
+            let consensus = consensus
+                .into_iter()
+                .map(|c| fixed::low_u32(c >> 32))
                 .collect();
             Scores::new(trust, consensus, earned, clipped)
         }
@@ -98,7 +102,11 @@ fn ranks(clipped: &Clipped) -> Vec<u64> {
 }
 
 /// `rank · consensus`, rounded down, but never to nothing: the sigmoid is positive everywhere.
-fn weighted(rank: u64, consensus: u32) -> u64 {
-    // With 31 fractional bits at most one, hence with 32 at most one.
-    fixed::scale_down(rank, u64::from(consensus) << 1).max(u64::from(rank > 0))
+fn weighted(rank: u64, consensus: u64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "consensus is less than one, so at most rank"
+    )]
+    let weighted = ((u128::from(rank) * u128::from(consensus)) >> 63) as u64;
+    weighted.max(u64::from(rank > 0))
 }

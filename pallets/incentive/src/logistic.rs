@@ -5,9 +5,12 @@
 //!
 //! # Rounding
 //!
-//! Within 10⁻⁶ of the exact value.
+//! Within 10⁻⁶ of the exact value, and below one half within 10⁻⁵ of it relatively: what is small is not inexact.
 
-use crate::fixed::{ONE_32, low_u32};
+use crate::fixed::low_u32;
+
+/// One, with 63 fractional bits.
+const ONE_63: u64 = 1 << 63;
 
 /// Steps of the table per unit of x.
 const STEPS: u32 = 128;
@@ -36,17 +39,16 @@ const fn ratio() -> u64 {
     }
 }
 
-/// `σ(i / 128)` with 32 fractional bits; less than one up to the limit of 20.
-static TABLE: [u32; ENTRIES + 1] = {
+/// `σ(-i / 128)` with 63 fractional bits.
+static TABLE: [u64; ENTRIES + 1] = {
     let mut table = [0; ENTRIES + 1];
     let ratio = ratio() as u128;
-    let one = 1_u128 << 63;
+    let one = ONE_63 as u128;
     let (mut exp, mut i) = (one, 0);
     while i <= ENTRIES {
-        // one · 2³² / (one + exp), to the nearest
-        #[expect(clippy::cast_possible_truncation, reason = "a quotient below 2³²")]
+        #[expect(clippy::cast_possible_truncation, reason = "a quotient of at most 2⁶²")]
         {
-            table[i] = ((2 * (one << 32) + one + exp) / (2 * (one + exp))) as u32;
+            table[i] = ((exp << 63) / (one + exp)) as u64;
         }
         exp = (exp * ratio) >> 63;
         i += 1;
@@ -72,31 +74,30 @@ impl Logistic {
         Self { slope, midpoint }
     }
 
-    /// σ at `x`, a fraction with 31 fractional bits, as one with 32.
+    /// σ at `x`, a fraction with 31 fractional bits, as one with 63. Neither zero nor one.
     #[inline]
     pub(crate) fn at(self, x: u32) -> u64 {
         let distance = u64::from(x.abs_diff(self.midpoint));
         // Steps with 16 fractional bits: the two halves of a product of up to 2³¹ · 2³⁹.
         let steps = (distance * (self.slope >> 16)) >> 15;
         let steps = steps + ((distance * (self.slope & 0xffff)) >> 31);
-        let upper = Self::interpolate(steps);
+        let lower = Self::below_midpoint(steps);
         if x >= self.midpoint {
-            upper
+            ONE_63 - lower
         } else {
-            ONE_32 - upper
+            lower
         }
     }
 
-    /// σ of a positive number of steps with 16 fractional bits.
+    /// σ of a negative number of steps with 16 fractional bits.
     #[inline]
-    fn interpolate(steps: u64) -> u64 {
+    fn below_midpoint(steps: u64) -> u64 {
         const LAST: u64 = (STEPS * LIMIT) as u64;
         let index = low_u32((steps >> 16).min(LAST)) as usize;
         let fraction = steps & 0xffff;
-        let from = u64::from(TABLE[index]);
-        let to = u64::from(TABLE[(index + 1).min(ENTRIES)]);
-        // The table ascends; a difference below 2³² times 2¹⁶.
-        from + (((to - from) * fraction) >> 16)
+        let (from, to) = (TABLE[index], TABLE[(index + 1).min(ENTRIES)]);
+        // The table descends.
+        from - ((from - to) >> 16) * fraction
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
                     );
                     let t = (f64::from(slope) / 100.0 * (x_real - middle)).clamp(-20.0, 20.0);
                     let exact = 1.0 / (1.0 + (-t).exp());
-                    let found = logistic.at(x) as f64 / ONE_32 as f64;
+                    let found = logistic.at(x) as f64 / ONE_63 as f64;
                     assert!(
                         (found - exact).abs() < 1e-6,
                         "σ({t}) = {exact}, not {found}"
@@ -131,6 +132,6 @@ mod tests {
     #[test]
     fn it_is_never_zero_and_never_one() {
         let steep = Logistic::new(6_553_500, ONE / 2);
-        assert!(steep.at(0) > 0 && steep.at(ONE) < ONE_32);
+        assert!(steep.at(0) > 0 && steep.at(ONE) < ONE_63);
     }
 }

@@ -1,18 +1,17 @@
 //! A sparse matrix as the steps pass it on: rows one after the other, uids and values side by side.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Non-empty rows by ascending rater, each by ascending uid.
+/// Rows by ascending rater, each by ascending uid. A value may be zero, which means the same as no entry.
 #[derive(Default)]
 pub(crate) struct Sparse {
     rows: Vec<(usize, Range<usize>)>,
     uids: Vec<u16>,
     values: Vec<u32>,
-    filled: usize,
 }
 
-/// One row of a [`Sparse`].
+/// One row of a [`Sparse`]: as many values as uids.
 #[derive(Copy, Clone)]
 pub(crate) struct SparseRow<'a> {
     pub(crate) rater: usize,
@@ -36,28 +35,24 @@ impl Sparse {
     pub(crate) fn with_capacity(rows: usize, entries: usize) -> Self {
         Self {
             rows: Vec::with_capacity(rows),
-            uids: vec![0; entries],
-            values: vec![0; entries],
-            filled: 0,
+            uids: Vec::with_capacity(entries),
+            values: Vec::with_capacity(entries),
         }
     }
 
-    /// Appends a row of at most `room` entries, which `fill` writes to the start of the two slices, saying how many.
-    /// Raters have to come in ascending order.
+    /// Appends a row, which `fill` adds to the ends of both lists, as many values as uids. Raters have to come in
+    /// ascending order.
+    #[inline]
     pub(crate) fn push_row(
         &mut self,
         rater: usize,
-        room: usize,
-        fill: impl FnOnce(&mut [u16], &mut [u32]) -> usize,
+        fill: impl FnOnce(&mut Vec<u16>, &mut Vec<u32>),
     ) {
-        let start = self.filled;
-        let end = start + room;
-        debug_assert!(end <= self.uids.len());
-        let length = fill(&mut self.uids[start..end], &mut self.values[start..end]);
-        debug_assert!(length <= room);
-        if length > 0 {
-            self.filled = start + length;
-            self.rows.push((rater, start..self.filled));
+        let start = self.values.len();
+        fill(&mut self.uids, &mut self.values);
+        debug_assert_eq!(self.uids.len(), self.values.len());
+        if start < self.values.len() {
+            self.rows.push((rater, start..self.values.len()));
         }
     }
 
@@ -67,7 +62,7 @@ impl Sparse {
 
     /// Number of entries.
     pub(crate) fn entries(&self) -> usize {
-        self.filled
+        self.values.len()
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = SparseRow<'_>> {
@@ -81,12 +76,10 @@ impl Sparse {
     /// Rows with their rater, their uids, and values that may be changed in place.
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = (usize, &[u16], &mut [u32])> {
         let (uids, mut values) = (&self.uids, self.values.as_mut_slice());
-        let mut taken = 0;
         self.rows.iter().map(move |(rater, range)| {
-            // Rows lie one after the other.
-            let (row, rest) = core::mem::take(&mut values).split_at_mut(range.end - taken);
+            // Rows lie one after the other, without gaps.
+            let (row, rest) = core::mem::take(&mut values).split_at_mut(range.len());
             values = rest;
-            taken = range.end;
             (*rater, &uids[range.clone()], row)
         })
     }

@@ -6,7 +6,7 @@
 
 use crate::{EpochInputs, WeightRow, fixed::low_u32, masks, sparse::Sparse};
 
-/// The matrix W. Rows of which nothing is left are not there.
+/// The matrix W. A weight that does not count is zero.
 pub(crate) fn load(inputs: &EpochInputs<'_>, counts: impl Fn(usize) -> bool) -> Sparse {
     let usable = |row: &&WeightRow<'_>| {
         let rater = row.rater.index();
@@ -21,45 +21,35 @@ pub(crate) fn load(inputs: &EpochInputs<'_>, counts: impl Fn(usize) -> bool) -> 
     let mut weights = Sparse::with_capacity(inputs.weights.len(), entries);
     let newest = inputs.registered_at.iter().copied().max().unwrap_or(0);
     for row in inputs.weights.iter().filter(usable) {
-        weights.push_row(row.rater.index(), row.entries.len(), |uids, values| {
-            let (length, sum) = mask(inputs, row, newest, uids, values);
-            normalise(&mut values[..length], sum);
-            length
+        weights.push_row(row.rater.index(), |uids, values| {
+            let start = values.len();
+            uids.extend(row.entries.iter().map(|&(rated, _)| rated.0));
+            let before = masks::rates_those_registered_before(row);
+            if newest < before {
+                values.extend(row.entries.iter().map(|&(_, weight)| u32::from(weight)));
+            } else {
+                values.extend(row.entries.iter().map(|&(rated, weight)| {
+                    let counts = inputs.registered_at[rated.index()] < before;
+                    if counts { u32::from(weight) } else { 0 }
+                }));
+            }
+            let values = &mut values[start..];
+            if !inputs.is_owner(row.rater.index())
+                && let Ok(own) = row
+                    .entries
+                    .binary_search_by_key(&row.rater, |&(rated, _)| rated)
+            {
+                values[own] = 0; // a position in `entries`
+            }
+            normalise(values);
         });
     }
     weights
 }
 
-/// Writes the weights of `row` that count, and says how many they are and what they add up to.
-fn mask(
-    inputs: &EpochInputs<'_>,
-    row: &WeightRow<'_>,
-    newest: u64,
-    uids: &mut [u16],
-    values: &mut [u32],
-) -> (usize, u64) {
-    let before = masks::rates_those_registered_before(row);
-    let all_old_enough = newest < before;
-    let own = if inputs.is_owner(row.rater.index()) {
-        None
-    } else {
-        Some(row.rater)
-    };
-    let (mut length, mut sum) = (0, 0);
-    for &(rated, weight) in row.entries {
-        let old_enough = all_old_enough || inputs.registered_at[rated.index()] < before;
-        let counts = weight > 0 && old_enough && Some(rated) != own;
-        // Always written, kept only if it counts: no branch to mispredict.
-        uids[length] = rated.0;
-        values[length] = u32::from(weight);
-        length += usize::from(counts);
-        sum += u64::from(weight) * u64::from(counts);
-    }
-    (length, sum)
-}
-
-/// Divides by the sum of a row, `0 < sum ≤ 65,535²`.
-fn normalise(values: &mut [u32], sum: u64) {
+/// Divides by the sum of a row, of at most 65,535² unless nothing is left of it.
+fn normalise(values: &mut [u32]) {
+    let sum = values.iter().copied().map(u64::from).sum();
     let Some(reciprocal) = (1_u64 << 63).checked_div(sum) else {
         return;
     };

@@ -78,7 +78,7 @@ pub(super) fn saturating(
 ) -> Bonds {
     // At most 65,535 · 2³¹.
     let mut held = vec![0_u64; inputs.n()];
-    let bonds = update(inputs, weights, |_, rated, bond, weight| {
+    let bonds = update(inputs, weights, voting, |_, rated, bond, weight| {
         let bond = grow(rated, bond, weight);
         held[rated] += u64::from(bond);
         bond

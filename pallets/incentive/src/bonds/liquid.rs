@@ -42,7 +42,7 @@ impl Rate {
     /// α at a distance of 31 fractional bits, with 32.
     #[inline]
     fn at(&self, distance: u32) -> u64 {
-        self.low + scale_down(self.range, self.logistic.at(distance))
+        self.low + scale_down(self.range, self.logistic.at(distance) >> 31)
     }
 }
 

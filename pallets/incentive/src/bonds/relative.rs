@@ -28,6 +28,8 @@ struct Column {
     /// `α / Σ_i A_i · W̃_ij`, with 63 fractional bits, for products without their lowest `shift` bits.
     buy: u64,
     shift: u32,
+    /// The greatest new bond.
+    greatest: u32,
 }
 
 impl Column {
@@ -41,6 +43,7 @@ impl Column {
             keep: scale_down((1_u64 << 63).checked_div(held).unwrap_or(0), keep),
             buy: scale_down((1_u64 << 63).checked_div(bought >> shift).unwrap_or(0), buy),
             shift,
+            greatest: 0,
         }
     }
 }
@@ -56,23 +59,22 @@ pub(crate) fn bonds(
     permits: &[bool],
 ) -> Bonds {
     let keep = fixed::from_ppm(moving_average);
-    let columns: Vec<Column> = held(inputs)
+    let mut columns: Vec<Column> = held(inputs)
         .into_iter()
         .zip(&clipped.columns)
         .map(|(held, sums)| Column::new(held, sums.buying, keep))
         .collect();
-    let mut greatest = vec![0_u32; columns.len()];
-    let bonds = update(inputs, weights, |rater, rated, bond, weight| {
-        let column = &columns[rated];
-        let bought = (u64::from(voting.shares[rater]) * u64::from(weight)) >> column.shift;
+    let bonds = update(inputs, weights, voting, |share, rated, bond, weight| {
+        let column = &mut columns[rated];
+        let bought = (share * u64::from(weight)) >> column.shift;
         // Each summand of a column is at most the column, so that the products are at most (1 - α) · 2⁶³ and α · 2⁶³.
         let bond = low_u32((u64::from(bond) * column.keep + bought * column.buy) >> 32);
-        greatest[rated] = greatest[rated].max(bond);
+        column.greatest = column.greatest.max(bond);
         bond
     });
     Bonds {
         dividends: dividends::of_shares(&bonds, incentive),
-        stored: stored(&bonds, permits, upscale(&greatest)),
+        stored: stored(&bonds, permits, upscale(&columns)),
     }
 }
 
@@ -93,11 +95,14 @@ fn held(inputs: &EpochInputs<'_>) -> Vec<u64> {
 }
 
 /// Scales so that the greatest bond of each column is 65,535, and the others are rounded down.
-fn upscale(greatest: &[u32]) -> impl Fn(usize, u32) -> u16 {
-    let factors: Vec<u64> = greatest
+fn upscale(columns: &[Column]) -> impl Fn(usize, u32) -> u16 {
+    let factors: Vec<u64> = columns
         .iter()
         // Below 2⁴⁸. Rounded up, so that the greatest becomes 65,535 in full.
-        .map(|&greatest| if greatest == 0 { 0 } else { (0xffff_u64 << 32).div_ceil(greatest.into()) })
+        .map(|column| match column.greatest {
+            0 => 0,
+            greatest => (0xffff_u64 << 32).div_ceil(greatest.into()),
+        })
         .collect();
     // bond ≤ greatest, so that the product is below 65,535 · 2³² + 2³².
     move |rated, bond| fixed::low_u16((u64::from(bond) * factors[rated]) >> 32)

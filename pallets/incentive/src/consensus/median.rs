@@ -16,9 +16,9 @@
 //!
 //! # Cost
 //!
-//! Linear in the number of entries on average, whatever the order of rows: entries are brought into column order a block
-//! of columns at a time, small enough to stay in the cache, and each column is searched by partition. A column made to
-//! be searched badly is sorted instead.
+//! Linear in the number of entries: they are brought into column order a block
+//! of columns at a time, small enough to stay in the cache, and each column is searched digit by digit, of which a weight
+//! has six. So there is no input that is slow to search.
 
 use alloc::{vec, vec::Vec};
 
@@ -32,9 +32,10 @@ use crate::{
 /// Entries of a block of columns: 64 KiB of keys.
 const BLOCK: usize = 8_192;
 /// Columns this short are sorted.
-const SHORT: usize = 16;
-/// Partitions of one column before it is sorted. A fair column of 65,535 takes about 15.
-const PARTITIONS: u32 = 40;
+const SHORT: usize = 8;
+/// Bits of a weight that one round of a search looks at.
+const DIGIT: u32 = 6;
+const BUCKETS: usize = 1 << DIGIT;
 
 /// `C_j` for every neuron, with 31 fractional bits.
 pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u32> {
@@ -45,7 +46,7 @@ pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u3
     }
     // What may lie below a weight that a majority supports. A majority is at most everybody.
     let minority = voting.total - majority(voting.total, kappa);
-    let support = support(weights, voting);
+    let support = support(weights, voting, |_| true);
     let voters: Vec<SparseRow<'_>> = weights
         .rows()
         .filter(|row| voting.votes[row.rater] > 0)
@@ -54,7 +55,7 @@ pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u3
     let mut columns = Columns::new(&voters, &support);
     while let Some(block) = columns.next_block() {
         block.for_each(|uid, keys| {
-            // The first to lie below are those who do not rate at all.
+            // The first to lie below are those who do not rate it at all.
             let absent = voting.total - support[uid].stake;
             if let Some(rest) = minority.checked_sub(absent) {
                 consensus[uid] = select(keys, &votes, rest);
@@ -111,8 +112,8 @@ impl<'a> Columns<'a> {
         self.slots.clear();
         let mut filled = 0;
         for column in &self.support[first..] {
-            // A column has at most one key per voter, so that the first always fits.
-            let end = filled + column.raters as usize;
+            // A column has at most one entry per voter, so that the first always fits.
+            let end = filled + column.entries as usize;
             if end > self.keys.len() {
                 break;
             }
@@ -123,6 +124,7 @@ impl<'a> Columns<'a> {
         self.first = last;
         for (position, (row, cursor)) in (0_u64..).zip(self.voters.iter().zip(&mut self.cursors)) {
             let rest = row.uids[*cursor..].iter().zip(&row.values[*cursor..]);
+            let mut taken = 0;
             for (&uid, &value) in rest {
                 let uid = usize::from(uid);
                 if uid >= last {
@@ -131,8 +133,9 @@ impl<'a> Columns<'a> {
                 let slot = &mut self.slots[uid - first];
                 self.keys[*slot] = u64::from(value) << 32 | position;
                 *slot += 1;
-                *cursor += 1;
+                taken += 1;
             }
+            *cursor += taken;
         }
         Some(Block {
             first,
@@ -157,30 +160,43 @@ impl Block<'_> {
 
 /// The weight that is reached once more than `rest` stake lies at or below it, of ascending weights.
 ///
-/// `rest` is below the stake of all keys together: a majority is at least one unit of stake.
+/// `rest` is below the stake of all keys: a majority is at least one unit of stake.
+///
+/// Sorts keys into buckets of equal width between the least and the greatest, goes on in the bucket where the stake is
+/// reached, and is done after at most six rounds, since each takes [`DIGIT`] bits off the width.
 fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
     let vote = |key: u64| votes[(key & 0xffff_ffff) as usize];
-    for _ in 0..PARTITIONS {
-        if keys.len() <= SHORT {
+    while keys.len() > SHORT {
+        let (least, greatest) = range(keys);
+        if least == greatest {
             break;
         }
-        let pivot = pivot(keys);
-        let (mut below, mut stake_below) = (0, 0);
+        // At least DIGIT bits, so that the width of a bucket is at least one.
+        let bits = (u64::BITS - (greatest - least).leading_zeros()).max(DIGIT);
+        // By a product, which is cheaper than a shift by a variable: a distance of `bits` ≤ 32 bits to one of DIGIT.
+        let scale = 1_u64 << (32 + DIGIT - bits);
+        let bucket = |key: u64| ((((key >> 32) - least) * scale) >> 32) as usize & (BUCKETS - 1);
+        let mut stake = [0_u64; BUCKETS];
+        for &key in keys.iter() {
+            stake[bucket(key)] += vote(key);
+        }
+        let mut reached = 0;
+        for &stake in &stake {
+            match rest.checked_sub(stake) {
+                Some(less) => rest = less,
+                None => break,
+            }
+            reached += 1;
+        }
+        let width = 1_u64 << (bits - DIGIT);
+        let (start, size) = ((least + reached * width) << 32, width << 32);
+        let mut kept = 0;
         for i in 0..keys.len() {
             let key = keys[i];
-            let is_below = key < pivot;
-            keys[i] = keys[below];
-            keys[below] = key;
-            below += usize::from(is_below);
-            stake_below += if is_below { vote(key) } else { 0 };
+            keys[kept] = key;
+            kept += usize::from(key.wrapping_sub(start) < size);
         }
-        // The pivot is not the least key or not the greatest, so that both parts are shorter.
-        if rest < stake_below {
-            keys = &mut keys[..below];
-        } else {
-            rest -= stake_below;
-            keys = &mut keys[below..];
-        }
+        keys = &mut keys[..kept];
     }
     keys.sort_unstable();
     let mut reached = 0;
@@ -194,11 +210,12 @@ fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
     low_u32(reached >> 32)
 }
 
-/// The median of three keys out of more than three: never the least one, so that something lies below it.
-#[inline]
-fn pivot(keys: &[u64]) -> u64 {
-    let (a, b, c) = (keys[0], keys[keys.len() / 2], keys[keys.len() - 1]);
-    a.max(b).min(a.min(b).max(c))
+/// The least and the greatest weight.
+fn range(keys: &[u64]) -> (u64, u64) {
+    let (least, greatest) = keys.iter().fold((u64::MAX, 0), |(least, greatest), &key| {
+        (least.min(key), greatest.max(key))
+    });
+    (least >> 32, greatest >> 32)
 }
 
 #[cfg(test)]

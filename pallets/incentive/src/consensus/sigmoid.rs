@@ -9,32 +9,33 @@
 //!
 //! # Rounding
 //!
-//! `C_j` within 10⁻⁶. The exponent is at most 20 in size, so that no server that was rated by anybody is left without
-//! any incentive.
+//! `C_j` within 10⁻⁶, and where it is small within 10⁻⁵ of itself. The exponent is at most 20 in size, so that no server
+//! that was rated by anybody is left without any incentive.
 
 use alloc::vec::Vec;
 
-use super::Support;
-use crate::{fixed, logistic::Logistic, stake, stake::Voting};
+use super::support;
+use crate::{
+    fixed,
+    logistic::Logistic,
+    sparse::Sparse,
+    stake::{self, Voting},
+};
 
-/// `T_j` and `C_j` for every neuron, each with 31 fractional bits.
+/// `T_j` with 31 fractional bits, and `C_j` with 63, for every neuron.
 pub(crate) fn consensus(
-    support: &[Support],
+    weights: &Sparse,
     voting: &Voting,
     rho: u16,
     kappa: u16,
-) -> (Vec<u32>, Vec<u32>) {
+) -> (Vec<u32>, Vec<u64>) {
     // kappa / 65,535 ≤ 1 with 31 fractional bits
     let midpoint = fixed::low_u32(fixed::from_u16(kappa) >> 1);
     let logistic = Logistic::new(100 * u32::from(rho), midpoint);
-    let trust: Vec<u32> = support
+    let trust: Vec<u32> = support(weights, voting, |weight| weight > 0)
         .iter()
         .map(|column| stake::part(column.stake, voting.total))
         .collect();
-    // At most one with 32 fractional bits, halved.
-    let consensus = trust
-        .iter()
-        .map(|&trust| fixed::low_u32(logistic.at(trust) >> 1))
-        .collect();
+    let consensus = trust.iter().map(|&trust| logistic.at(trust)).collect();
     (trust, consensus)
 }
