@@ -120,6 +120,17 @@ pub fn row(entries: &[(u16, u16)]) -> Vec<Entry> {
         .collect()
 }
 
+/// To the nearest integer.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "asserted"
+)]
+pub fn rounded(value: f64) -> u16 {
+    assert!((0.0..=65_535.0).contains(&value));
+    value.round() as u16
+}
+
 /// A row of bonds for every neuron, empty ones included.
 pub fn dense_bonds(outcome: &EpochOutcome) -> Vec<Vec<Entry>> {
     let mut rows = vec![vec![]; outcome.permits.len()];
