@@ -18,6 +18,9 @@ const SUBMIT = {
   noErrorLog: true,
 };
 
+/** The code of the node's answer to a transaction that is not valid. */
+const POOL_INVALID = 1010;
+
 /** Milliseconds until a node has to answer. */
 const CONNECT_MS = 10_000;
 
@@ -155,14 +158,14 @@ export class Chain {
     throw new Refused(`${section}.${name}`, docs.join(' ').trim());
   }
 
-  /** The pool says `Custom error: 27`, where 27 is the index of the pallet's error in the metadata. */
+  /** The pool says `Custom error: 24`, where 24 is the index of the pallet's error in the metadata; or something in words. */
   #named(error, tx) {
     const [, code] = /Custom error: (\d+)/.exec(error.message) ?? [];
     const { section } = tx.method;
     const known = Object.values(this.api.errors[section] ?? {}).find(
       ({ meta }) => code !== undefined && meta.index.toNumber() === Number(code),
     );
-    if (!known) return error;
+    if (!known) return error.code === POOL_INVALID ? new Refused(error.message) : error;
     const { name, docs } = known.meta;
     return new Refused(`${section}.${name}`, docs.join(' ').trim());
   }
