@@ -117,18 +117,14 @@ fn stored(
 ) -> Vec<(Uid, Vec<Entry>)> {
     let mut rows = Vec::with_capacity(bonds.len());
     for row in bonds.rows().filter(|row| permits[row.rater]) {
-        let mut has_zero = false;
         let mut entries: Vec<Entry> = row
             .uids
             .iter()
             .zip(row.values)
-            .map(|(&uid, &bond)| {
-                let bond = round(usize::from(uid), bond);
-                has_zero |= bond == 0;
-                (Uid(uid), bond)
-            })
+            .map(|(&uid, &bond)| (Uid(uid), round(usize::from(uid), bond)))
             .collect();
-        if has_zero {
+        // Mostly there is none, and looking is cheaper than moving.
+        if entries.iter().any(|&(_, bond)| bond == 0) {
             entries.retain(|&(_, bond)| bond > 0);
         }
         if !entries.is_empty() {
