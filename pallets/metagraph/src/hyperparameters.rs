@@ -141,7 +141,7 @@ hyperparameters! {
     min_weights / MinWeights: u16 = 1,
     /// Largest share that one neuron may have in a row, in 1/65535. At least 1. Default 65535: no limit.
     max_weight / MaxWeight: u16 = u16::MAX,
-    /// Blocks between two rows of one neuron. Up to 100,000. Default 100.
+    /// Blocks between two rows of one neuron. Up to 100,000. Default 100. With 0, accepted rows pay their fee.
     weights_rate_limit / WeightsRateLimit: u32 = 100,
     /// Oldest version of the validator's program whose weights are taken. Default 0.
     weights_version / WeightsVersion: u64 = 0,

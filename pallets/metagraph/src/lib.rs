@@ -37,7 +37,7 @@
 //!
 //! * Every token is counted once: issuance is what accounts hold, and the pot holds exactly stake, earnings and pending emission.
 //! * An epoch pays exactly what was pending; what rounding leaves goes to somebody, by largest remainder.
-//! * Accepted weights cost nothing; refused ones do not enter the pool, or pay.
+//! * Accepted weights cost nothing (where a rate limit keeps them few); refused ones do not enter the pool, or pay.
 //! * A call that fails changes nothing. An epoch that fails changes nothing but its next date, and says why.
 //! * Every storage item is bounded by the runtime's constants.
 
@@ -165,7 +165,7 @@ pub mod pallet {
     use alloc::vec::Vec;
     use frame_support::{
         PalletId,
-        dispatch::{DispatchResultWithPostInfo, Pays},
+        dispatch::DispatchResultWithPostInfo,
         pallet_prelude::*,
         traits::fungible::{Inspect, Mutate},
         weights::WeightMeter,
@@ -758,15 +758,15 @@ pub mod pallet {
         ///
         /// # Details
         /// `row` is a list of (uid, weight), uids strictly ascending; only the weights' proportions count. The whole row is
-        /// replaced. An accepted row gets its fee back. Each neuron may set weights once per `weights_rate_limit` blocks; who
+        /// replaced. An accepted row gets its fee back, unless the network has no rate limit. Each neuron may set weights once per `weights_rate_limit` blocks; who
         /// has no validator permit may weigh itself alone, to show that it is there.
         ///
         /// # Errors
-        /// In this order: [`Error::NoWeights`], [`Error::DuplicateUids`], [`Error::UnsortedUids`],
-        /// [`Error::NetworkNotFound`], [`Error::NotRegistered`], [`Error::NotEnoughStakeToSetWeights`],
-        /// [`Error::OutdatedWeightsVersion`], [`Error::SettingWeightsTooFast`], [`Error::UnknownUid`],
-        /// [`Error::NoValidatorPermit`], [`Error::NotEnoughWeights`], [`Error::WeightTooLarge`]. The transaction pool refuses
-        /// with the same ones, as `Custom(index of the error)`.
+        /// In this order: [`Error::DuplicateUids`] or [`Error::UnsortedUids`], whichever the row shows first,
+        /// [`Error::NoWeights`], [`Error::NetworkNotFound`], [`Error::NotRegistered`],
+        /// [`Error::NotEnoughStakeToSetWeights`], [`Error::OutdatedWeightsVersion`], [`Error::SettingWeightsTooFast`],
+        /// [`Error::UnknownUid`], [`Error::NoValidatorPermit`], [`Error::NotEnoughWeights`], [`Error::WeightTooLarge`]. The
+        /// transaction pool refuses with the same ones, as `Custom(index of the error)`.
         ///
         /// # Events
         /// [`Event::WeightsSet`].
@@ -779,8 +779,8 @@ pub mod pallet {
             #[pallet::compact] version: u64,
         ) -> DispatchResultWithPostInfo {
             let hotkey = ensure_signed(origin)?;
-            Self::do_set_weights(&hotkey, netid, row, version)?;
-            Ok(Pays::No.into())
+            let pays = Self::do_set_weights(&hotkey, netid, row, version)?;
+            Ok(pays.into())
         }
 
         /// Stake on the caller's hotkey.

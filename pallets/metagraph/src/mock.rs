@@ -5,7 +5,7 @@ use sp_runtime::BuildStorage;
 
 use crate::{
     self as pallet_metagraph, AddressPolicy, GenesisNetwork, GenesisNeuron, Hyperparameters, NetId,
-    Pallet,
+    Pallet, WeightInfo,
 };
 
 pub(crate) type AccountId = u64;
@@ -20,8 +20,19 @@ frame_support::construct_runtime!(
     }
 );
 
+/// Least balance of an account of the mock, in units.
+pub(crate) const EXISTENTIAL_DEPOSIT: u64 = 10;
+/// Least amount that can be staked, in units.
+pub(crate) const MIN_STAKE_CHANGE: u64 = 100;
+/// Units that a block of the mock mints before the first halving.
+pub(crate) const BLOCK_EMISSION: u64 = 1_000_000;
+/// Where the mock's emission ends, in units.
+pub(crate) const MAX_ISSUANCE: u64 = 1_000_000_000_000;
+/// Most networks of the mock.
+pub(crate) const MAX_NETWORKS: u16 = 8;
+
 parameter_types! {
-    pub const ExistentialDeposit: u64 = 10;
+    pub const ExistentialDeposit: u64 = EXISTENTIAL_DEPOSIT;
     pub const PotId: frame_support::PalletId = frame_support::PalletId(*b"mg/stake");
 }
 
@@ -47,30 +58,106 @@ impl pallet_transaction_payment::Config for Test {
     type LengthToFee = frame_support::weights::IdentityFee<u64>;
 }
 
-/// Units that a block of the mock mints before the first halving.
-pub(crate) const BLOCK_EMISSION: u64 = 1_000_000;
-/// Where the mock's emission ends.
-pub(crate) const MAX_ISSUANCE: u64 = 1_000_000_000_000;
-
 impl pallet_metagraph::Config for Test {
     type Currency = Balances;
     type PotId = PotId;
-    type MaxNetworks = frame_support::traits::ConstU32<8>;
+    type MaxNetworks = frame_support::traits::ConstU32<{ MAX_NETWORKS as u32 }>;
     type MaxNeurons = frame_support::traits::ConstU32<4096>;
     type MaxValidators = frame_support::traits::ConstU32<256>;
-    type MinStakeChange = frame_support::traits::ConstU64<100>;
+    type MinStakeChange = frame_support::traits::ConstU64<MIN_STAKE_CHANGE>;
     type BlockEmission = frame_support::traits::ConstU64<BLOCK_EMISSION>;
     type MaxIssuance = frame_support::traits::ConstU64<MAX_ISSUANCE>;
-    type WeightInfo = ();
+    type WeightInfo = PlainWeights;
 }
 
-/// What every account of the mock starts with.
+/// Costs from which a test can read which sizes were charged: 1,000 for the call, plus its size.
+pub struct PlainWeights;
+
+const fn cost(units: u64) -> Weight {
+    Weight::from_parts(units, 0)
+}
+
+impl WeightInfo for PlainWeights {
+    fn create_network() -> Weight {
+        cost(1_000)
+    }
+    fn remove_network() -> Weight {
+        cost(1_000)
+    }
+    fn retire_neuron() -> Weight {
+        cost(1_000)
+    }
+    fn set_hyperparameters() -> Weight {
+        cost(1_000)
+    }
+    fn set_network_owner() -> Weight {
+        cost(1_000)
+    }
+    fn set_address_policy() -> Weight {
+        cost(1_000)
+    }
+    fn register(m: u32) -> Weight {
+        cost(1_000 + u64::from(m))
+    }
+    fn serve_axon() -> Weight {
+        cost(1_000)
+    }
+    fn withdraw_axon() -> Weight {
+        cost(1_000)
+    }
+    fn set_weights(e: u32) -> Weight {
+        cost(1_000 + u64::from(e))
+    }
+    fn check_weights(e: u32) -> Weight {
+        cost(1_000 + u64::from(e))
+    }
+    fn add_stake(m: u32) -> Weight {
+        cost(1_000 + u64::from(m))
+    }
+    fn remove_stake(m: u32) -> Weight {
+        cost(1_000 + u64::from(m))
+    }
+    fn begin_block(m: u32) -> Weight {
+        cost(1_000 + u64::from(m))
+    }
+    /// The three sizes side by side, six decimal digits each.
+    fn epoch(n: u32, v: u32, e: u32) -> Weight {
+        cost((u64::from(n) * 1_000_000 + u64::from(v)) * 1_000_000 + u64::from(e))
+    }
+}
+
+/// Network 0, where a test has only one.
+pub(crate) const NET: NetId = NetId(0);
+
+/// What every account of the mock starts with, in units.
 pub(crate) const FUNDS: u64 = 1_000_000_000;
 
-/// Coldkeys of the mock have numbers below 1000; the hotkey `h` of coldkey `c` is `1000 * c + h` by convention only.
+/// What a registration costs under [`lenient`] hyperparameters, in units.
+pub(crate) const PRICE: u64 = 1_000;
+
+/// Hyperparameters that refuse nothing and never change the price. A test tightens the one that it is about.
+pub(crate) fn lenient() -> Hyperparameters {
+    Hyperparameters {
+        tempo: 10,
+        immunity_period: 0,
+        weights_rate_limit: 0,
+        serving_rate_limit: 0,
+        max_registrations_per_block: 256,
+        price_min: PRICE,
+        price_step: 1_000_000,
+        ..Default::default()
+    }
+}
+
+/// Holds what [`ExtBuilder::issuance`] adds.
+const TREASURY: AccountId = 999;
+
+/// Coldkeys of the mock are 1 to 20. Hotkey `h` of coldkey `c` is `1000 * c + h`, by convention only.
 pub(crate) struct ExtBuilder {
     networks: Vec<GenesisNetwork<AccountId>>,
-    accounts: Vec<AccountId>,
+    funded: Vec<AccountId>,
+    issuance: u64,
+    addresses: AddressPolicy,
 }
 
 impl Default for ExtBuilder {
@@ -78,7 +165,9 @@ impl Default for ExtBuilder {
     fn default() -> Self {
         Self {
             networks: Vec::new(),
-            accounts: (1..=20).collect(),
+            funded: (1..=20).collect(),
+            issuance: 0,
+            addresses: AddressPolicy::Public,
         }
     }
 }
@@ -86,11 +175,11 @@ impl Default for ExtBuilder {
 impl ExtBuilder {
     /// Adds a network with these neurons: (hotkey, coldkey, stake).
     pub(crate) fn network(
-        mut self,
+        self,
         hyperparameters: Hyperparameters,
         neurons: &[(AccountId, AccountId, u64)],
     ) -> Self {
-        self.networks.push(GenesisNetwork {
+        self.genesis_network(GenesisNetwork {
             task: "digits".into(),
             owner: None,
             hyperparameters,
@@ -102,21 +191,64 @@ impl ExtBuilder {
                     stake,
                 })
                 .collect(),
-        });
+        })
+    }
+
+    /// Adds a network as the chain specification would write it.
+    pub(crate) fn genesis_network(mut self, network: GenesisNetwork<AccountId>) -> Self {
+        self.networks.push(network);
         self
     }
 
+    /// Funds one more account.
+    pub(crate) fn funded(mut self, who: AccountId) -> Self {
+        self.funded.push(who);
+        self
+    }
+
+    /// Makes the whole issuance at genesis this much, in units. It has to be more than all else at genesis together.
+    pub(crate) fn issuance(mut self, issuance: u64) -> Self {
+        self.issuance = issuance;
+        self
+    }
+
+    pub(crate) fn addresses(mut self, policy: AddressPolicy) -> Self {
+        self.addresses = policy;
+        self
+    }
+
+    /// Balances of the funded accounts, and of the treasury where the issuance is given.
+    fn balances(&self) -> Vec<(AccountId, u64)> {
+        let stake: u64 = self
+            .networks
+            .iter()
+            .flat_map(|network| &network.neurons)
+            .map(|neuron| neuron.stake)
+            .sum();
+        let mut balances: Vec<_> = self.funded.iter().map(|who| (*who, FUNDS)).collect();
+        let others: u64 = balances.iter().map(|(_, amount)| *amount).sum();
+        // The pot starts with the existential deposit.
+        let rest = self
+            .issuance
+            .saturating_sub(others + stake + EXISTENTIAL_DEPOSIT);
+        if rest > 0 {
+            balances.push((TREASURY, rest));
+        }
+        balances
+    }
+
+    /// The state of block 1, before its extrinsics.
     pub(crate) fn build(self) -> sp_io::TestExternalities {
         let genesis = RuntimeGenesisConfig {
             system: Default::default(),
             balances: pallet_balances::GenesisConfig {
-                balances: self.accounts.iter().map(|who| (*who, FUNDS)).collect(),
+                balances: self.balances(),
                 ..Default::default()
             },
             transaction_payment: Default::default(),
             metagraph: pallet_metagraph::GenesisConfig {
                 networks: self.networks,
-                addresses: AddressPolicy::Public,
+                addresses: self.addresses,
             },
         };
         let mut ext = sp_io::TestExternalities::new(genesis.build_storage().unwrap());
@@ -124,21 +256,30 @@ impl ExtBuilder {
         ext
     }
 
-    /// Runs `test`, then checks that every invariant holds.
+    /// Runs `test`, then checks that every invariant holds, and that the pot has not a unit too much either.
     pub(crate) fn build_and_execute(self, test: impl FnOnce()) {
         self.build().execute_with(|| {
             test();
             Pallet::<Test>::do_try_state().unwrap();
+            assert_eq!(
+                Balances::free_balance(Pallet::<Test>::pot()),
+                Pallet::<Test>::pot_should_hold()
+            );
         });
     }
+}
+
+/// Ends this block, with `idle` for its idle time, and begins the next. Gives what its beginning cost.
+pub(crate) fn next_block(idle: Weight) -> Weight {
+    Metagraph::on_idle(System::block_number(), idle);
+    System::set_block_number(System::block_number() + 1);
+    Metagraph::on_initialize(System::block_number())
 }
 
 /// Goes to `block`, with the hooks of every block in between.
 pub(crate) fn run_to(block: u64) {
     while System::block_number() < block {
-        Metagraph::on_idle(System::block_number(), Weight::MAX);
-        System::set_block_number(System::block_number() + 1);
-        Metagraph::on_initialize(System::block_number());
+        next_block(Weight::MAX);
     }
 }
 
@@ -153,5 +294,9 @@ pub(crate) fn events() -> Vec<crate::Event<Test>> {
         .collect()
 }
 
-/// Network 0, where a test has only one.
-pub(crate) const NET: NetId = NetId(0);
+/// The pallet's events since the last call of this, oldest first.
+pub(crate) fn take_events() -> Vec<crate::Event<Test>> {
+    let taken = events();
+    System::reset_events();
+    taken
+}

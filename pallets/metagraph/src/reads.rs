@@ -151,7 +151,7 @@ impl<T: Config> Pallet<T> {
 
     /// The weight matrix as stored: the largest weight of a row is 65535.
     pub fn weights(netid: NetId) -> Option<Rows> {
-        let network = Networks::<T>::get(netid)?;
+        let network = Self::network_info(netid)?;
         let rows = (0..network.n_neurons)
             .map(Uid)
             .filter_map(|uid| Some((uid, WeightRows::<T>::get(netid, uid)?.entries.into_inner())));
@@ -160,7 +160,7 @@ impl<T: Config> Pallet<T> {
 
     /// The bonds as stored.
     pub fn bonds(netid: NetId) -> Option<Rows> {
-        let network = Networks::<T>::get(netid)?;
+        let network = Self::network_info(netid)?;
         let rows = (0..network.n_neurons)
             .map(Uid)
             .map(|uid| (uid, BondRows::<T>::get(netid, uid).into_inner()))

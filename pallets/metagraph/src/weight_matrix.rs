@@ -14,11 +14,12 @@
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
-    BoundedVec, CloneNoBound, DebugNoBound, DefaultNoBound, EqNoBound, PartialEqNoBound, ensure,
+    BoundedVec, CloneNoBound, DebugNoBound, DefaultNoBound, EqNoBound, PartialEqNoBound,
+    dispatch::Pays, ensure,
 };
 use incentive::Entry;
 use scale_info::TypeInfo;
-use sp_runtime::DispatchResult;
+use sp_runtime::DispatchError;
 
 use crate::{Config, Error, Event, Hyperparameters, NetId, Networks, Pallet, Uid, WeightRows};
 
@@ -70,7 +71,7 @@ impl<T: Config> WeightRow<T> {
 
     /// Whether this row says nothing but that `uid` values itself.
     fn is_only(&self, uid: Uid) -> bool {
-        self.highest == uid && matches!(self.entries[..], [(only, _)] if only == uid)
+        matches!(self.entries[..], [(only, _)] if only == uid)
     }
 
     /// Whether the largest weight is at most `limit`/65535 of the row's sum.
@@ -128,13 +129,14 @@ impl<T: Config> From<RowError> for Error<T> {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Stores the row of `hotkey`'s neuron.
+    /// Stores the row of `hotkey`'s neuron. Gives whether it pays its fee: not where the network limits the rate, because only
+    /// that keeps free calls few.
     pub(crate) fn do_set_weights(
         hotkey: &T::AccountId,
         netid: NetId,
         entries: Entries<T>,
         version: u64,
-    ) -> DispatchResult {
+    ) -> Result<Pays, DispatchError> {
         let (uid, row) = Self::check_weights(hotkey, netid, entries, version)?;
         let stored = StoredRow {
             updated_at: Self::now(),
@@ -142,7 +144,10 @@ impl<T: Config> Pallet<T> {
         };
         WeightRows::<T>::insert(netid, uid, stored);
         Self::deposit_event(Event::WeightsSet { netid, uid });
-        Ok(())
+        match Self::live_hyperparameters(netid)?.weights_rate_limit {
+            0 => Ok(Pays::Yes),
+            _ => Ok(Pays::No),
+        }
     }
 
     /// Whether `hotkey` may set this row now, and if so the neuron and the row.
