@@ -6,8 +6,9 @@ export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOM
 # dependency each time, so that nothing is compiled twice. See docs/adr/0003-one-profile-one-target-directory.md.
 CARGO_FLAGS := --release --locked
 NODE := $(CARGO_TARGET_DIR)/release/connectome-node
-# Cases per property in `make fuzz`, and what else the node of `make node` is given.
+# Cases per property and seconds of libFuzzer in `make fuzz`, and what else the node of `make node` is given.
 CASES ?= 20000
+FUZZ_SECONDS ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -30,15 +31,20 @@ lint: setup ## format and clippy, warnings denied; licences too where cargo-deny
 	@./scripts/test.sh format lint licences
 
 bench: setup ## measure: criterion benchmarks of the mechanism
-	cargo bench --locked --package connectome-benches
+	cargo bench --locked --workspace --bench epoch
 
 doc: setup ## build the API documentation, warnings denied
 	@./scripts/test.sh docs
 	@echo "open $(CARGO_TARGET_DIR)/doc/connectome_runtime/index.html"
 
-fuzz: setup ## property tests with many more cases (CASES=20000)
+fuzz: setup ## property tests with many more cases (CASES=20000), then libFuzzer (FUZZ_SECONDS=60) where cargo-fuzz is installed
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package incentive
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package pallet-metagraph --features runtime-benchmarks,try-runtime
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+	  cd fuzz && cargo +nightly fuzz run epoch -- -max_total_time=$(FUZZ_SECONDS); \
+	else \
+	  echo "skipped libFuzzer: see fuzz/README.md"; \
+	fi
 
 weights: setup ## measure the pallet's dispatch weights again and rewrite pallets/metagraph/src/weights.rs
 	@./scripts/weights.sh
