@@ -1,0 +1,293 @@
+//! Processes of `connectome-node`: started on free ports, read, killed, told to stop.
+
+use crate::{Client, chain_spec::ChainFile, within};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// Names another binary than the one beside the tests.
+const BINARY_VARIABLE: &str = "CONNECTOME_NODE";
+
+/// How many lines of its log are shown when something goes wrong with a node.
+const TAIL: usize = 15;
+
+/// The node to test: the one that `CONNECTOME_NODE` names, or the one built into the folder where this test was built.
+///
+/// # Errors
+///
+/// If there is none; the message says how to build it.
+pub fn binary() -> Result<PathBuf> {
+    let path = match env::var_os(BINARY_VARIABLE) {
+        Some(path) => PathBuf::from(path),
+        // target/release/deps/chain-0123456789abcdef
+        None => env::current_exe()?
+            .parent()
+            .and_then(Path::parent)
+            .context("a test lies two folders below the target folder")?
+            .join("connectome-node"),
+    };
+    ensure!(
+        path.is_file(),
+        "there is no node at {}; build it: cargo build --release --workspace --bin connectome-node",
+        path.display(),
+    );
+    Ok(path)
+}
+
+/// How a node is started, as often as it is. Its database lives until the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    arguments: Vec<String>,
+    base: Arc<TempDir>,
+    _chain: Option<ChainFile>,
+}
+
+impl Setup {
+    /// The development chain as it is: `connectome-node --dev`.
+    ///
+    /// # Errors
+    ///
+    /// If no folder can be made for its database.
+    pub fn dev() -> Result<Self> {
+        Self::new(["--dev"], None)
+    }
+
+    /// An authority of `chain`: `alice`, `bob` or another name of the well-known keyring.
+    ///
+    /// # Errors
+    ///
+    /// If no folder can be made for its database.
+    pub fn authority(chain: &ChainFile, name: &str) -> Result<Self> {
+        let path = chain.path.display().to_string();
+        let arguments = ["--chain", &path, &format!("--{name}")];
+        Self::new(arguments, Some(chain.clone()))
+    }
+
+    fn new<'a>(
+        arguments: impl IntoIterator<Item = &'a str>,
+        chain: Option<ChainFile>,
+    ) -> Result<Self> {
+        let base = Arc::new(tempfile::tempdir()?);
+        let setup = Self {
+            arguments: Vec::new(),
+            base,
+            _chain: chain,
+        };
+        let base = setup.base_path();
+        Ok(setup
+            .with(arguments)
+            .with(["--base-path", &base])
+            .with(["--rpc-port", "0", "--port", "0", "--no-prometheus"])
+            .with(["--no-telemetry", "--no-mdns", "--pool-limit", "256"])
+            .with(["--unsafe-force-node-key-generation"]))
+    }
+
+    /// With `arguments` besides.
+    #[must_use]
+    pub fn with<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        self.arguments
+            .extend(arguments.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Makes blocks even with no peer to send them to.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        self.with(["--force-authoring"])
+    }
+
+    /// Finds the network through the node at `address` (see [`Node::address`]).
+    #[must_use]
+    pub fn joining(self, address: &str) -> Self {
+        self.with(["--bootnodes", address])
+    }
+
+    /// Where its database is.
+    pub fn base_path(&self) -> String {
+        self.base.path().display().to_string()
+    }
+
+    /// Starts it, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// If it ends before that; the message has the end of its log.
+    pub async fn start(&self) -> Result<Node> {
+        let mut process = Command::new(binary()?)
+            .args(&self.arguments)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = process.stderr.take();
+        let log = Log::follow(stderr.context("stderr was asked for")?);
+        // From here on, dropping it ends the process.
+        let running = Process(process);
+        let port = log.find("its RPC port", rpc_port).await?;
+        let client = Client::connect(&format!("ws://127.0.0.1:{port}")).await?;
+        Ok(Node {
+            process: running,
+            log,
+            client,
+            setup: self.clone(),
+        })
+    }
+}
+
+/// `… Running JSON-RPC server: addr=127.0.0.1:40745,[::1]:42283`
+fn rpc_port(line: &str) -> Option<u16> {
+    let (_, address) = line.split_once("JSON-RPC server: addr=127.0.0.1:")?;
+    address.split(',').next()?.trim().parse().ok()
+}
+
+/// `… 🏆 Imported #53 (0x6b57…f15a → 0xefce…5aab)`
+fn imported(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once("Imported #")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// `… 📦 Highest known block at #53`
+fn highest_known(line: &str) -> Option<u32> {
+    let (_, height) = line.split_once("Highest known block at #")?;
+    height.trim().parse().ok()
+}
+
+/// A process that is killed when it is dropped.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // What fails here has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How an operator stops a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// What service managers send.
+    Terminate,
+}
+
+/// A running node. Dropping it kills it (SIGKILL).
+#[derive(Debug)]
+pub struct Node {
+    /// Speaks to it.
+    pub client: Client,
+    log: Log,
+    process: Process,
+    setup: Setup,
+}
+
+impl Node {
+    /// Kills it (SIGKILL), as a power cut would. Gives what it takes to start it again.
+    pub fn kill(self) -> Setup {
+        self.setup.clone()
+    }
+
+    /// Tells it to stop, and waits until it has. Gives how it ended and the last block that it imported.
+    ///
+    /// # Errors
+    ///
+    /// If it does not stop, or imported nothing.
+    pub async fn stop(mut self, signal: Signal) -> Result<(ExitStatus, u32)> {
+        let name = match signal {
+            Signal::Interrupt => "INT",
+            Signal::Terminate => "TERM",
+        };
+        let kill = format!("kill -{name} {}", self.process.0.id());
+        let told = Command::new("sh").args(["-c", &kill]).status()?;
+        ensure!(told.success(), "`{kill}` failed");
+        let lines = self.log.until_end().await?;
+        let status = self.process.0.wait()?;
+        let last = lines.iter().rev().find_map(|line| imported(line));
+        Ok((status, last.context("it imported no block")?))
+    }
+
+    /// The best block of its database when it started.
+    ///
+    /// # Errors
+    ///
+    /// If its log does not say.
+    pub async fn best_at_start(&self) -> Result<u32> {
+        let what = "its best block at start";
+        self.log.find(what, highest_known).await
+    }
+
+    /// Where other nodes on this machine reach it.
+    ///
+    /// # Errors
+    ///
+    /// If it listens nowhere on this machine.
+    pub async fn address(&self) -> Result<String> {
+        let addresses = self.client.listen_addresses().await?;
+        addresses
+            .into_iter()
+            .find(|address| address.starts_with("/ip4/127.0.0.1/tcp/"))
+            .ok_or_else(|| anyhow!("it does not listen on 127.0.0.1"))
+    }
+}
+
+/// What a node has logged so far.
+#[derive(Clone, Debug)]
+struct Log(watch::Receiver<Vec<String>>);
+
+impl Log {
+    /// Reads until the process ends.
+    fn follow(stderr: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = watch::channel(Vec::new());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                sender.send_modify(|lines| lines.push(line));
+            }
+        });
+        Self(receiver)
+    }
+
+    /// What `parse` finds in the first line in which it finds anything, now or later.
+    async fn find<T>(&self, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let mut log = self.0.clone();
+        let found = within(what, async {
+            match log
+                .wait_for(|lines| lines.iter().any(|line| parse(line).is_some()))
+                .await
+            {
+                Ok(lines) => Ok(lines.iter().find_map(|line| parse(line))),
+                Err(_) => bail!("the node has ended"),
+            }
+        })
+        .await
+        .with_context(|| self.tail())?;
+        found.context("it was there a moment ago")
+    }
+
+    /// All of it, once the process has ended.
+    async fn until_end(&self) -> Result<Vec<String>> {
+        let mut log = self.0.clone();
+        within("the node to end", async {
+            while log.changed().await.is_ok() {}
+            Ok(())
+        })
+        .await
+        .with_context(|| self.tail())?;
+        Ok(self.0.borrow().clone())
+    }
+
+    fn tail(&self) -> String {
+        let lines = self.0.borrow();
+        let tail = &lines[lines.len().saturating_sub(TAIL)..];
+        format!("the node's log ends with\n{}", tail.join("\n"))
+    }
+}
