@@ -16,10 +16,6 @@ pub(crate) struct Cli {
 
 /// The commands that do something else than run a node.
 #[derive(Debug, clap::Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value exists, for as long as the process does"
-)]
 pub(crate) enum Subcommand {
     /// Generate, inspect and insert keys, sign and verify with them.
     #[command(subcommand)]
