@@ -89,9 +89,10 @@ pub(crate) fn peek<V: Decode + MaxEncodedLen>(key: &[u8], uid: Uid) -> Option<V>
         return None;
     }
     let width = u32::try_from(V::max_encoded_len()).ok()?;
-    let prefix = u32::try_from(head.len() - rest.len()).ok()?;
+    let prefix = u32::try_from(head.len().checked_sub(rest.len())?).ok()?;
+    let place = u32::from(uid.0).checked_mul(width)?.checked_add(prefix)?;
     let mut bytes = alloc::vec![0u8; V::max_encoded_len()];
-    sp_io::storage::read(key, &mut bytes, prefix + u32::from(uid.0) * width)?;
+    sp_io::storage::read(key, &mut bytes, place)?;
     V::decode(&mut &bytes[..]).ok()
 }
 

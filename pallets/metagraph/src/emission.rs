@@ -55,6 +55,10 @@ pub struct Slot {
 
 /// The first block after `now` in which a network of this tempo and id is due: the sum of block and id is then a multiple
 /// of the tempo.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "64 bits for sums and products of 32 and 16, and a tempo of at least 1; due > now + netid - netid"
+)]
 pub(crate) fn epoch_after(now: u32, tempo: u32, netid: NetId) -> u32 {
     let tempo = u64::from(tempo.max(1));
     let shifted = u64::from(now) + u64::from(netid.0);

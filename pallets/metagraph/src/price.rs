@@ -48,6 +48,10 @@ impl Price {
     ///
     /// # Rounding
     /// Up, so that a price that can rise does.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "128 bits for a product of 64 and 32"
+    )]
     pub fn after_registration(&self, now: u32, params: &Hyperparameters) -> Self {
         let raised = (u128::from(self.at_block(now, params)) * u128::from(params.price_step))
             .div_ceil(u128::from(MILLION));
@@ -82,6 +86,10 @@ const HALVING_ROOTS: [u64; 16] = [
 ///
 /// The fraction of a half-life is taken to 16 binary places, so prices move at every block for half-lives up to
 /// 65,536 blocks; the range of the hyperparameter stays below that.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a half-life of at least 1; each product stays within the bits that its comment states"
+)]
 fn decay(level: u64, elapsed: u32, half_life: u32) -> u64 {
     let half_life = half_life.max(1);
     let halvings = elapsed / half_life;
@@ -90,6 +98,7 @@ fn decay(level: u64, elapsed: u32, half_life: u32) -> u64 {
     }
     // 16 binary places of the fraction; below 2^16 because the remainder is below the half-life.
     let fraction = (u64::from(elapsed % half_life) << 16) / u64::from(half_life);
+    // Roots are below 2^32, and so is every product but the first factor, which is 2^32.
     let factor = HALVING_ROOTS
         .iter()
         .enumerate()

@@ -75,6 +75,7 @@ impl<T: Config> WeightRow<T> {
     }
 
     /// Whether the largest weight is at most `limit`/65535 of the row's sum.
+    #[expect(clippy::arithmetic_side_effects, reason = "64 bits for products of 48")]
     fn largest_share_within(&self, limit: u16) -> bool {
         let weights = || self.entries.iter().map(|(_, weight)| u64::from(*weight));
         // At most 65,535 weights of at most 65,535: the sum fits 32 bits, the products 48.
