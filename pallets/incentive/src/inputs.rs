@@ -148,8 +148,9 @@ fn check_rows<'a>(
 /// Without an early return, so that the loop runs at the speed of memory: rows are sorted, except for a caller's mistake.
 fn is_strictly_ascending(entries: &[Entry]) -> bool {
     let later = entries.get(1..).unwrap_or_default();
-    entries
-        .iter()
-        .zip(later)
-        .fold(true, |ascending, (a, b)| ascending & (a.0 < b.0))
+    // A difference is negative if a uid is below the next; their conjunction is, if all of them are.
+    let differences = entries.iter().zip(later).fold(-1, |all, (a, b)| {
+        all & (i32::from(a.0.0) - i32::from(b.0.0))
+    });
+    differences < 0
 }
