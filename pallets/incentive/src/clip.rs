@@ -23,6 +23,8 @@ use crate::{
 /// Sums over one column.
 #[derive(Copy, Clone, Default)]
 pub(crate) struct ColumnSums {
+    /// What weights are clipped at.
+    ceiling: u32,
     /// Rank before clipping.
     pub(crate) unclipped: u64,
     /// Rank.
@@ -68,24 +70,28 @@ fn clip_and_buy(
     voting: &Voting,
     buying: impl Fn(u32, u32) -> u32,
 ) -> Clipped {
-    let mut columns = vec![ColumnSums::default(); ceiling.len()];
+    let mut columns: Vec<ColumnSums> = ceiling
+        .iter()
+        .map(|&ceiling| ColumnSums {
+            ceiling,
+            ..ColumnSums::default()
+        })
+        .collect();
     let mut validator_trust = vec![0; ceiling.len()];
-    for (rater, uids, values) in weights.rows_mut() {
-        let share = u64::from(voting.shares[rater]);
+    for mut row in weights.rows_mut() {
+        let share = u64::from(voting.shares[row.rater]);
         let mut heard = 0_u64;
-        for (&uid, value) in uids.iter().zip(values) {
-            let rated = usize::from(uid);
-            let weight = *value;
-            let clipped = weight.min(ceiling[rated]);
-            let column = &mut columns[rated];
-            *value = buying(weight, clipped);
+        row.for_each(&mut columns, |column, opinion| {
+            let weight = opinion.value;
+            let clipped = weight.min(column.ceiling);
+            opinion.value = buying(weight, clipped);
             column.unclipped += share * u64::from(weight);
             column.clipped += share * u64::from(clipped);
-            column.buying += share * u64::from(*value);
+            column.buying += share * u64::from(opinion.value);
             heard += u64::from(clipped);
-        }
+        });
         // A row of weights adds up to at most 2³¹ + 65,535.
-        validator_trust[rater] = low_u32(heard);
+        validator_trust[row.rater] = low_u32(heard);
     }
     Clipped {
         columns,

@@ -32,12 +32,11 @@ pub(crate) fn support(
         if vote == 0 {
             continue;
         }
-        for (rated, weight) in row.iter() {
-            let column = &mut support[rated];
+        row.for_each(&mut support, |column, opinion| {
             // Raters are distinct, and all votes together fit.
-            column.stake += if counts(weight) { vote } else { 0 };
+            column.stake += if counts(opinion.value) { vote } else { 0 };
             column.entries += 1;
-        }
+        });
     }
     support
 }

@@ -9,29 +9,16 @@ use alloc::{vec, vec::Vec};
 
 use crate::{fixed::scale_down, sparse::Sparse, stake::Voting};
 
-/// `D_i = Σ_j B_ij · I_j`, for bonds that are shares already.
-pub(crate) fn of_shares(bonds: &Sparse, incentive: &[u32]) -> Vec<u64> {
-    let mut dividends = vec![0; incentive.len()];
-    for row in bonds.rows() {
-        dividends[row.rater] = row
-            .iter()
-            .map(|(rated, share)| u64::from(share) * u64::from(incentive[rated]))
-            .sum();
-    }
-    dividends
-}
-
 /// `D_i = A_i · Σ_j I_j · B_ij / Σ_i B_ij`, where `held` are the sums over columns.
 pub(crate) fn by_stake(
     bonds: &Sparse,
-    held: &[u64],
+    held: impl Iterator<Item = u64>,
     incentive: &[u32],
     voting: &Voting,
 ) -> Vec<u64> {
     // 1 / Σ_i B_ij, with 63 + 31 fractional bits.
-    let columns: Vec<(u64, u64)> = held
-        .iter()
-        .map(|&held| (1_u64 << 63).checked_div(held).unwrap_or(0))
+    let mut columns: Vec<(u64, u64)> = held
+        .map(|held| (1_u64 << 63).checked_div(held).unwrap_or(0))
         .zip(incentive.iter().copied().map(u64::from))
         .collect();
     let mut dividends = vec![0; incentive.len()];
@@ -40,14 +27,12 @@ pub(crate) fn by_stake(
         if stake == 0 {
             continue;
         }
-        let held: u64 = row
-            .iter()
-            .map(|(rated, bond)| {
-                let (reciprocal, incentive) = columns[rated];
-                // bond ≤ held, so that the product is at most 2⁶³ and the share at most 2³¹.
-                ((u64::from(bond) * reciprocal) >> 32) * incentive
-            })
-            .sum();
+        let mut held = 0_u64;
+        row.for_each(&mut columns, |column, opinion| {
+            let (reciprocal, incentive) = *column;
+            // bond ≤ held, so that the product is at most 2⁶³ and the share at most 2³¹.
+            held += ((u64::from(opinion.value) * reciprocal) >> 32) * incentive;
+        });
         // A share of stake is at most 2³¹. Whoever holds something gets something.
         dividends[row.rater] = scale_down(held, stake << 1).max(u64::from(held > 0));
     }

@@ -37,7 +37,7 @@ pub fn epoch(inputs: &EpochInputs<'_>, params: &EpochParams) -> Result<EpochOutc
         Consensus::Sigmoid { .. } => weights::load(inputs, |rater| active[rater]),
     };
     let scores = incentive::scores(&mut weights, &voting, params);
-    let bonds = bonds(inputs, params, &weights, &voting, &scores, &permits);
+    let bonds = bonds(inputs, params, weights, &voting, &scores, &permits);
     let emission = emission::emission(inputs, params, &eligible, &voting, &scores, &bonds)?;
 
     let earned = Of::new(scores.earned.iter().copied().map(u128::from).sum());
@@ -76,29 +76,19 @@ pub fn epoch(inputs: &EpochInputs<'_>, params: &EpochParams) -> Result<EpochOutc
 fn bonds(
     inputs: &EpochInputs<'_>,
     params: &EpochParams,
-    weights: &Sparse,
+    weights: Sparse,
     voting: &Voting,
     scores: &Scores,
     permits: &[bool],
 ) -> Bonds {
-    let Scores {
-        consensus,
-        incentive,
-        clipped,
-        ..
-    } = scores;
     let kept = params.bonds_moving_average;
     match params.bonds {
-        BondsMode::Relative => {
-            relative::bonds(inputs, kept, weights, voting, clipped, incentive, permits)
-        }
-        BondsMode::Liquid(alpha) if consensus.iter().any(|&consensus| consensus > 0) => {
-            liquid::bonds(
-                inputs, alpha, weights, voting, consensus, incentive, permits,
-            )
+        BondsMode::Relative => relative::bonds(inputs, kept, weights, voting, scores, permits),
+        BondsMode::Liquid(alpha) if scores.consensus.iter().any(|&consensus| consensus > 0) => {
+            liquid::bonds(inputs, alpha, weights, voting, scores, permits)
         }
         BondsMode::Absolute | BondsMode::Liquid(_) => {
-            absolute::bonds(inputs, kept, weights, voting, incentive, permits)
+            absolute::bonds(inputs, kept, weights, voting, scores, permits)
         }
     }
 }

@@ -10,82 +10,100 @@
 //! the next integer they are rounded up to it, which takes care of the rounding before. A rate of fewer than 62 parts
 //! per million can be too slow to move a small bond.)
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
-use super::{Bonds, stored, update};
+use super::{Bonds, stored};
 use crate::{
     EpochInputs, dividends,
     fixed::{ONE, low_u16, low_u32},
+    incentive::Scores,
     masks,
     params::ONE_PPM,
     sparse::Sparse,
     stake::Voting,
 };
 
+/// One server.
+pub(super) struct Column {
+    /// What an old bond is multiplied by: a fraction of 2⁶³ / 65,535, or zero where old bonds do not count.
+    pub(super) old: u64,
+    /// With 31 fractional bits.
+    pub(super) consensus: u32,
+    /// Sum of new bonds, at most 65,535 · 2³¹.
+    held: u64,
+}
+
 /// Updates the bonds at one rate for all. `weights` are those that buy.
 pub(crate) fn bonds(
     inputs: &EpochInputs<'_>,
     moving_average: u32,
-    weights: &Sparse,
+    weights: Sparse,
     voting: &Voting,
-    incentive: &[u32],
+    scores: &Scores,
     permits: &[bool],
 ) -> Bonds {
     // The old bond is out of 65,535, the new one of 2³¹: both factors have 32 more bits than it takes, rounded up.
-    let old = old_bond_factors(inputs, moving_average);
+    let old = columns(inputs, moving_average, scores);
     let new = (u64::from(ONE_PPM - moving_average) << 32).div_ceil(ONE_PPM.into());
     saturating(
-        inputs,
+        old,
         weights,
         voting,
-        incentive,
+        scores,
         permits,
-        |rated, bond, weight| {
+        |column, bond, weight| {
             // At most (1 - α) · 2⁶³ + 65,535 and α · 2⁶³ + 2³¹.
-            let bond = (u64::from(bond) * old[rated] + u64::from(weight) * new) >> 32;
+            let bond = (u64::from(bond) * column.old + u64::from(weight) * new) >> 32;
             low_u32(bond.min(ONE.into()))
         },
     )
 }
 
-/// `fraction · 2⁶³ / 65,535` for each server, rounded up, with the fraction in parts per million; zero where old bonds do
-/// not count.
-pub(super) fn old_bond_factors(inputs: &EpochInputs<'_>, fraction: u32) -> Vec<u64> {
+/// Columns that keep a fraction of old bonds, in parts per million, rounded up.
+pub(super) fn columns(inputs: &EpochInputs<'_>, fraction: u32, scores: &Scores) -> Vec<Column> {
     let factor = (u128::from(fraction) << 63).div_ceil(u128::from(ONE_PPM) * u128::from(u16::MAX));
     #[expect(
         clippy::cast_possible_truncation,
         reason = "at most 2⁶³ / 65,535, rounded up"
     )]
     let factor = factor as u64;
-    let counts = |&registered_at: &u64| {
-        if masks::is_new(inputs, registered_at) {
+    let column = |(&registered_at, &consensus)| Column {
+        old: if masks::is_new(inputs, registered_at) {
             0
         } else {
             factor
-        }
+        },
+        consensus,
+        held: 0,
     };
-    inputs.registered_at.iter().map(counts).collect()
+    inputs
+        .registered_at
+        .iter()
+        .zip(&scores.consensus)
+        .map(column)
+        .collect()
 }
 
-/// Updates bonds that saturate one by one: `grow(rated, bond, weight)` is the new bond, of at most one.
+/// Updates bonds that saturate one by one: `grow(column, bond, weight)` is the new bond, of at most one.
 pub(super) fn saturating(
-    inputs: &EpochInputs<'_>,
-    weights: &Sparse,
+    mut columns: Vec<Column>,
+    mut weights: Sparse,
     voting: &Voting,
-    incentive: &[u32],
+    scores: &Scores,
     permits: &[bool],
-    grow: impl Fn(usize, u16, u32) -> u32,
+    grow: impl Fn(&Column, u16, u32) -> u32,
 ) -> Bonds {
-    // At most 65,535 · 2³¹.
-    let mut held = vec![0_u64; inputs.n()];
-    let bonds = update(inputs, weights, voting, |_, rated, bond, weight| {
-        let bond = grow(rated, bond, weight);
-        held[rated] += u64::from(bond);
-        bond
-    });
+    for mut row in weights.rows_mut() {
+        row.for_each(&mut columns, |column, opinion| {
+            opinion.value = grow(column, opinion.bond, opinion.value);
+            column.held += u64::from(opinion.value);
+        });
+    }
+    let bonds = weights;
+    let held = columns.iter().map(|column| column.held);
     Bonds {
-        dividends: dividends::by_stake(&bonds, &held, incentive, voting),
-        stored: stored(&bonds, permits, |_, bond| round(bond)),
+        dividends: dividends::by_stake(&bonds, held, &scores.incentive, voting),
+        stored: stored(&bonds, permits, columns.iter(), |_, bond| round(bond)),
     }
 }
 

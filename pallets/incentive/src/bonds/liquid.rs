@@ -10,11 +10,12 @@
 
 use super::{
     Bonds,
-    absolute::{old_bond_factors, saturating},
+    absolute::{columns, saturating},
 };
 use crate::{
     EpochInputs,
     fixed::{self, ONE, low_u32, scale_down},
+    incentive::Scores,
     logistic::Logistic,
     params::{LiquidAlpha, ONE_PPM},
     sparse::Sparse,
@@ -50,25 +51,23 @@ impl Rate {
 pub(crate) fn bonds(
     inputs: &EpochInputs<'_>,
     alpha: LiquidAlpha,
-    weights: &Sparse,
+    weights: Sparse,
     voting: &Voting,
-    consensus: &[u32],
-    incentive: &[u32],
+    scores: &Scores,
     permits: &[bool],
 ) -> Bonds {
     let rate = Rate::new(alpha);
-    let old = old_bond_factors(inputs, ONE_PPM);
     saturating(
-        inputs,
+        columns(inputs, ONE_PPM, scores),
         weights,
         voting,
-        incentive,
+        scores,
         permits,
-        |rated, bond, weight| {
+        |column, bond, weight| {
             // At most 2⁶³ + 65,535: at most one with 31 fractional bits.
-            let bond = low_u32((u64::from(bond) * old[rated]) >> 32);
+            let bond = low_u32((u64::from(bond) * column.old) >> 32);
             if weight >= bond {
-                let alpha = rate.at(weight.saturating_sub(consensus[rated]));
+                let alpha = rate.at(weight.saturating_sub(column.consensus));
                 // At most weight - bond.
                 bond + low_u32((u64::from(weight - bond) * alpha) >> 32)
             } else {

@@ -9,32 +9,32 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{Bonds, stored, update};
+use super::{Bonds, stored};
 use crate::{
     EpochInputs,
-    clip::Clipped,
-    dividends,
-    fixed::{self, ONE_32, low_u32, scale_down},
+    fixed::{self, ONE_32, low_u16, low_u32, scale_down},
+    incentive::Scores,
     masks,
     sparse::Sparse,
     stake::Voting,
 };
 
 /// One over the sums of a column, times the rates.
-#[derive(Copy, Clone, Default)]
 struct Column {
     /// `(1 - α) / Σ_i B_ij`, with 63 fractional bits.
     keep: u64,
     /// `α / Σ_i A_i · W̃_ij`, with 63 fractional bits, for products without their lowest `shift` bits.
     buy: u64,
     shift: u32,
+    /// With 31 fractional bits.
+    incentive: u32,
     /// The greatest new bond.
     greatest: u32,
 }
 
 impl Column {
     /// `held` is at most 65,535², `bought` below 2⁶³.
-    fn new(held: u64, bought: u64, keep: u64) -> Self {
+    fn new(held: u64, bought: u64, keep: u64, incentive: u32) -> Self {
         let keep = if bought == 0 { ONE_32 } else { keep };
         let buy = if held == 0 { ONE_32 } else { ONE_32 - keep };
         // Leave 32 bits of the sum, so that a product's part of it keeps 32 too.
@@ -43,6 +43,7 @@ impl Column {
             keep: scale_down((1_u64 << 63).checked_div(held).unwrap_or(0), keep),
             buy: scale_down((1_u64 << 63).checked_div(bought >> shift).unwrap_or(0), buy),
             shift,
+            incentive,
             greatest: 0,
         }
     }
@@ -52,39 +53,55 @@ impl Column {
 pub(crate) fn bonds(
     inputs: &EpochInputs<'_>,
     moving_average: u32,
-    weights: &Sparse,
+    mut weights: Sparse,
     voting: &Voting,
-    clipped: &Clipped,
-    incentive: &[u32],
+    scores: &Scores,
     permits: &[bool],
 ) -> Bonds {
     let keep = fixed::from_ppm(moving_average);
-    let mut columns: Vec<Column> = held(inputs)
+    let mut columns: Vec<Column> = held(inputs, &weights)
         .into_iter()
-        .zip(&clipped.columns)
-        .map(|(held, sums)| Column::new(held, sums.buying, keep))
+        .zip(&scores.clipped.columns)
+        .zip(&scores.incentive)
+        .map(|((held, sums), &incentive)| Column::new(held, sums.buying, keep, incentive))
         .collect();
-    let bonds = update(inputs, weights, voting, |share, rated, bond, weight| {
-        let column = &mut columns[rated];
-        let bought = (share * u64::from(weight)) >> column.shift;
-        // Each summand of a column is at most the column, so that the products are at most (1 - α) · 2⁶³ and α · 2⁶³.
-        let bond = low_u32((u64::from(bond) * column.keep + bought * column.buy) >> 32);
-        column.greatest = column.greatest.max(bond);
-        bond
+    let mut dividends = vec![0; inputs.n()];
+    for mut row in weights.rows_mut() {
+        let share = u64::from(voting.shares[row.rater]);
+        // D_i = Σ_j B'_ij · I_j
+        let mut dividend = 0;
+        row.for_each(&mut columns, |column, opinion| {
+            let bought = (share * u64::from(opinion.value)) >> column.shift;
+            // Each summand of a column is at most the column, so that the products are at most (1 - α) · 2⁶³ and
+            // α · 2⁶³.
+            let bond = low_u32((u64::from(opinion.bond) * column.keep + bought * column.buy) >> 32);
+            column.greatest = column.greatest.max(bond);
+            dividend += u64::from(bond) * u64::from(column.incentive);
+            opinion.value = bond;
+        });
+        dividends[row.rater] = dividend;
+    }
+    // Scales so that the greatest bond of each column is 65,535. Below 2⁴⁸, rounded up, so that it becomes that in full.
+    let scales = columns.iter().map(|column| match column.greatest {
+        0 => 0,
+        greatest => (0xffff_u64 << 32).div_ceil(greatest.into()),
     });
     Bonds {
-        dividends: dividends::of_shares(&bonds, incentive),
-        stored: stored(&bonds, permits, upscale(&columns)),
+        dividends,
+        // bond ≤ greatest, so that the product is below 65,535 · 2³² + 2³².
+        stored: stored(&weights, permits, scales, |scale, bond| {
+            low_u16((u64::from(bond) * scale) >> 32)
+        }),
     }
 }
 
 /// `Σ_i B_ij` of the bonds that count.
-fn held(inputs: &EpochInputs<'_>) -> Vec<u64> {
+fn held(inputs: &EpochInputs<'_>, weights: &Sparse) -> Vec<u64> {
     let mut held = vec![0_u64; inputs.n()];
-    for row in inputs.bonds {
-        for &(rated, bond) in row.entries {
-            held[rated.index()] += u64::from(bond);
-        }
+    for row in weights.rows() {
+        row.for_each(&mut held, |held, opinion| {
+            *held += u64::from(opinion.bond);
+        });
     }
     for (held, &registered_at) in held.iter_mut().zip(inputs.registered_at) {
         if masks::is_new(inputs, registered_at) {
@@ -92,18 +109,4 @@ fn held(inputs: &EpochInputs<'_>) -> Vec<u64> {
         }
     }
     held
-}
-
-/// Scales so that the greatest bond of each column is 65,535, and the others are rounded down.
-fn upscale(columns: &[Column]) -> impl Fn(usize, u32) -> u16 {
-    let factors: Vec<u64> = columns
-        .iter()
-        // Below 2⁴⁸. Rounded up, so that the greatest becomes 65,535 in full.
-        .map(|column| match column.greatest {
-            0 => 0,
-            greatest => (0xffff_u64 << 32).div_ceil(greatest.into()),
-        })
-        .collect();
-    // bond ≤ greatest, so that the product is below 65,535 · 2³² + 2³².
-    move |rated, bond| fixed::low_u16((u64::from(bond) * factors[rated]) >> 32)
 }

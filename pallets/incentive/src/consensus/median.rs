@@ -74,8 +74,6 @@ pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u3
 struct Columns<'a> {
     voters: &'a [SparseRow<'a>],
     support: &'a [Support],
-    /// Where each row continues.
-    cursors: Vec<usize>,
     /// First column of the next block.
     first: usize,
     keys: Vec<u64>,
@@ -99,10 +97,9 @@ impl<'a> Columns<'a> {
         Self {
             voters,
             support,
-            cursors: vec![0; voters.len()],
             first: 0,
             keys: vec![0; capacity],
-            slots: Vec::new(),
+            slots: vec![0; support.len()],
         }
     }
 
@@ -111,38 +108,29 @@ impl<'a> Columns<'a> {
         if first == self.support.len() {
             return None;
         }
-        self.slots.clear();
-        let mut filled = 0;
+        let (mut filled, mut last) = (0, first);
         for column in &self.support[first..] {
             // A column has at most one entry per voter, so that the first always fits.
             let end = filled + column.entries as usize;
             if end > self.keys.len() {
                 break;
             }
-            self.slots.push(filled);
+            self.slots[last] = filled;
             filled = end + GAP;
+            last += 1;
         }
-        let last = first + self.slots.len();
         self.first = last;
-        for (position, (row, cursor)) in (0_u64..).zip(self.voters.iter().zip(&mut self.cursors)) {
-            let rest = row.uids[*cursor..].iter().zip(&row.values[*cursor..]);
-            let mut taken = 0;
-            for (&uid, &value) in rest {
-                let uid = usize::from(uid);
-                if uid >= last {
-                    break;
-                }
-                let slot = &mut self.slots[uid - first];
-                self.keys[*slot] = u64::from(value) << 32 | position;
+        for (position, row) in (0_u64..).zip(self.voters) {
+            let row = row.within(first..last);
+            row.for_each(&mut self.slots, |slot, opinion| {
+                self.keys[*slot] = u64::from(opinion.value) << 32 | position;
                 *slot += 1;
-                taken += 1;
-            }
-            *cursor += taken;
+            });
         }
         Some(Block {
             first,
             keys: &mut self.keys,
-            ends: &self.slots,
+            ends: &self.slots[first..last],
         })
     }
 }
@@ -164,23 +152,23 @@ impl Block<'_> {
 ///
 /// `rest` is below the stake of all keys: a majority is at least one unit of stake.
 ///
-/// Sorts keys into buckets of equal width between the least and the greatest, goes on in the bucket where the stake is
-/// reached, and is done after at most six rounds, since each takes [`DIGIT`] bits off the width.
+/// Sorts keys into buckets by the highest bits in which any of them differ, goes on in the bucket where the stake is
+/// reached, and is done after at most six rounds, since each settles [`DIGIT`] bits of a weight.
 fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
     let vote = |key: u64| votes[(key & 0xffff_ffff) as usize];
     while keys.len() > SHORT {
-        let (least, greatest) = range(keys);
-        if least == greatest {
+        let first = keys[0];
+        let differing = keys.iter().fold(0, |bits, &key| bits | (key ^ first)) >> 32;
+        if differing == 0 {
             break;
         }
-        // At least DIGIT bits, so that the width of a bucket is at least one.
-        let bits = (u64::BITS - (greatest - least).leading_zeros()).max(DIGIT);
-        // By a product, which is cheaper than a shift by a variable: a distance of `bits` ≤ 32 bits to one of DIGIT.
-        let scale = 1_u64 << (32 + DIGIT - bits);
-        let bucket = |key: u64| ((((key >> 32) - least) * scale) >> 32) as usize & (BUCKETS - 1);
+        // At least DIGIT bits, so that the digit does not reach below the weight, which starts at bit 32.
+        let bits = (u64::BITS - differing.leading_zeros()).max(DIGIT);
+        let shift = u32::BITS + bits - DIGIT;
+        let digit = |key: u64| low_u32(key >> shift) as usize % BUCKETS;
         let mut stake = [0_u64; BUCKETS];
         for &key in keys.iter() {
-            stake[bucket(key)] += vote(key);
+            stake[digit(key)] += vote(key);
         }
         let mut reached = 0;
         for &stake in &stake {
@@ -190,13 +178,13 @@ fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
             }
             reached += 1;
         }
-        let width = 1_u64 << (bits - DIGIT);
-        let (start, size) = ((least + reached * width) << 32, width << 32);
+        // What lies above the digit is the same for all.
+        let prefix = (((first >> shift) & !(BUCKETS as u64 - 1)) | reached) << shift;
         let mut kept = 0;
         for i in 0..keys.len() {
             let key = keys[i];
             keys[kept] = key;
-            kept += usize::from(key.wrapping_sub(start) < size);
+            kept += usize::from(key ^ prefix < 1 << shift);
         }
         keys = &mut keys[..kept];
     }
@@ -212,18 +200,10 @@ fn select(mut keys: &mut [u64], votes: &[u64], mut rest: u64) -> u32 {
     low_u32(reached >> 32)
 }
 
-/// The least and the greatest weight.
-fn range(keys: &[u64]) -> (u64, u64) {
-    let (least, greatest) = keys.iter().fold((u64::MAX, 0), |(least, greatest), &key| {
-        (least.min(key), greatest.max(key))
-    });
-    (least >> 32, greatest >> 32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
+    use crate::{Entry, Uid};
 
     /// Every weight in ascending order, until the stake at or below it is more than `rest`.
     fn select_by_sorting(keys: &[u64], votes: &[u64], mut rest: u64) -> u32 {
@@ -244,12 +224,10 @@ mod tests {
     fn every_column_is_visited_whatever_the_size_of_a_block() {
         for n in (1..2_000).step_by(7).chain([8_191, 8_192, 8_193, 65_535]) {
             for step in [1, 2, 37] {
-                let rated: Vec<u16> = (0..=u16::MAX).take(n).step_by(step).collect();
-                let mut weights = Sparse::with_capacity(1, rated.len());
-                weights.push_row(0, |uids, values| {
-                    uids.extend_from_slice(&rated);
-                    values.extend(rated.iter().map(|&uid| u32::from(uid) + 1));
-                });
+                let rated = (0..=u16::MAX).take(n).step_by(step);
+                let entries: Vec<Entry> = rated.map(|uid| (Uid(uid), uid)).collect();
+                let mut weights = Sparse::with_capacity(1, n);
+                weights.push_row(Uid(0), &entries, &[]);
                 let mut votes = vec![0; n];
                 votes[0] = 1;
                 let voting = Voting {
@@ -258,8 +236,8 @@ mod tests {
                     votes,
                 };
                 let mut expected = vec![0; n];
-                for uid in rated {
-                    expected[usize::from(uid)] = u32::from(uid) + 1;
+                for (uid, weight) in entries {
+                    expected[uid.index()] = u32::from(weight);
                 }
                 assert_eq!(
                     consensus(&weights, &voting, 32_767),
