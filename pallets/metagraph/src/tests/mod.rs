@@ -2,6 +2,7 @@
 
 mod calls;
 
+mod columns;
 mod emission;
 mod endpoints;
 mod epoch;
