@@ -8,10 +8,14 @@ use crate::{Entry, Uid};
 /// Entries that are looked at together for a gap between their uids.
 const CHUNK: usize = 64;
 
+/// A row is filled up to at most this many times its entries, the greater number of weights and bonds. About as much as
+/// going through neighbours is faster than looking each of them up.
+pub(crate) const FILL: usize = 3;
+
 /// Rows by ascending rater, each by ascending uid. A zero means the same as no entry.
 ///
-/// Where a rater rates, or holds bonds in, at least half of the uids between its first and its last, its row is filled
-/// up with zeros: what is visited then is at most twice as much, but one after the other. Such rows are the largest.
+/// Where a rater rates, or holds bonds in, a good part of the uids between its first and its last, its row is filled up
+/// with zeros: more is visited then, but one after the other. Such rows are the largest.
 #[derive(Default)]
 pub(crate) struct Sparse {
     rows: Vec<Header>,
@@ -154,7 +158,7 @@ impl Sparse {
     ) -> SparseRowMut<'_> {
         let (uids, start) = (self.uids.len(), self.opinions.len());
         let filled_up =
-            span(weights, bonds).filter(|span| span.len() <= 2 * weights.len().max(bonds.len()));
+            span(weights, bonds).filter(|span| span.len() <= FILL * weights.len().max(bonds.len()));
         if let Some(span) = &filled_up {
             self.opinions.resize(start + span.len(), Opinion::default());
             let row = &mut self.opinions[start..];

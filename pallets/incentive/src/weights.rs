@@ -10,7 +10,7 @@ use crate::{
     Entry, EpochInputs, Uid, WeightRow,
     fixed::low_u32,
     masks,
-    sparse::{Opinion, Sparse},
+    sparse::{FILL, Opinion, Sparse},
 };
 
 /// The matrix W, and beside it the old bonds. A weight that does not count is zero.
@@ -25,7 +25,7 @@ pub(crate) fn load(inputs: &EpochInputs<'_>, counts: impl Fn(usize) -> bool) -> 
         .iter()
         .map(|(_, rating, held)| {
             let rated = rating.map_or(0, |row| row.entries.len());
-            inputs.n().min(2 * rated.max(held.len()))
+            inputs.n().min(FILL * rated.max(held.len()))
         })
         .sum();
     let mut weights = Sparse::with_capacity(rows.len(), entries);

@@ -22,7 +22,6 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{Support, support};
 use crate::{
     fixed::low_u32,
     sparse::{Sparse, SparseRow},
@@ -49,17 +48,23 @@ pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u3
     }
     // What may lie below a weight that a majority supports. A majority is at most everybody.
     let minority = voting.total - majority(voting.total, kappa);
-    let support = support(weights, voting, |_| true);
     let voters: Vec<SparseRow<'_>> = weights
         .rows()
         .filter(|row| voting.votes[row.rater] > 0)
         .collect();
     let votes: Vec<u64> = voters.iter().map(|row| voting.votes[row.rater]).collect();
-    let mut columns = Columns::new(&voters, &support);
+    let mut present = vec![0_u64; n];
+    let mut lengths = vec![0_u32; n];
+    for (row, &vote) in voters.iter().zip(&votes) {
+        // Raters are distinct, and all votes together fit.
+        row.for_each(&mut present, |stake, _| *stake += vote);
+        row.for_each(&mut lengths, |length, _| *length += 1);
+    }
+    let mut columns = Columns::new(&voters, &lengths);
     while let Some(block) = columns.next_block() {
         block.for_each(|uid, keys| {
             // The first to lie below are those who do not rate it at all.
-            let absent = voting.total - support[uid].stake;
+            let absent = voting.total - present[uid];
             if let Some(rest) = minority.checked_sub(absent) {
                 consensus[uid] = select(keys, &votes, rest);
             }
@@ -73,7 +78,8 @@ pub(crate) fn consensus(weights: &Sparse, voting: &Voting, kappa: u16) -> Vec<u3
 /// A key is the weight, and below it the position of its row among the voters: keys of one column are distinct.
 struct Columns<'a> {
     voters: &'a [SparseRow<'a>],
-    support: &'a [Support],
+    /// How many keys each column has.
+    lengths: &'a [u32],
     /// First column of the next block.
     first: usize,
     keys: Vec<u64>,
@@ -90,28 +96,28 @@ struct Block<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn new(voters: &'a [SparseRow<'a>], support: &'a [Support]) -> Self {
+    fn new(voters: &'a [SparseRow<'a>], lengths: &'a [u32]) -> Self {
         // A block is at least half full unless it is the last, so that looking into each row once per block takes no
         // longer than reading all entries.
         let capacity = BLOCK.max(2 * voters.len());
         Self {
             voters,
-            support,
+            lengths,
             first: 0,
             keys: vec![0; capacity],
-            slots: vec![0; support.len()],
+            slots: vec![0; lengths.len()],
         }
     }
 
     fn next_block(&mut self) -> Option<Block<'_>> {
         let first = self.first;
-        if first == self.support.len() {
+        if first == self.lengths.len() {
             return None;
         }
         let (mut filled, mut last) = (0, first);
-        for column in &self.support[first..] {
+        for &length in &self.lengths[first..] {
             // A column has at most one entry per voter, so that the first always fits.
-            let end = filled + column.entries as usize;
+            let end = filled + length as usize;
             if end > self.keys.len() {
                 break;
             }

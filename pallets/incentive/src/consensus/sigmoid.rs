@@ -12,9 +12,8 @@
 //! `C_j` within 10⁻⁶, and where it is small within 10⁻⁵ of itself. The exponent is at most 20 in size, so that no server
 //! that was rated by anybody is left without any incentive.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-use super::support;
 use crate::{
     fixed,
     logistic::Logistic,
@@ -32,9 +31,17 @@ pub(crate) fn consensus(
     // kappa / 65,535 ≤ 1 with 31 fractional bits
     let midpoint = fixed::low_u32(fixed::from_u16(kappa) >> 1);
     let logistic = Logistic::new(100 * u32::from(rho), midpoint);
-    let trust: Vec<u32> = support(weights, voting, |weight| weight > 0)
-        .iter()
-        .map(|column| stake::part(column.stake, voting.total))
+    let mut raters = vec![0_u64; voting.votes.len()];
+    for row in weights.rows() {
+        let vote = voting.votes[row.rater];
+        row.for_each(&mut raters, |stake, opinion| {
+            // Raters are distinct, and all votes together fit.
+            *stake += if opinion.value > 0 { vote } else { 0 };
+        });
+    }
+    let trust: Vec<u32> = raters
+        .into_iter()
+        .map(|stake| stake::part(stake, voting.total))
         .collect();
     let consensus = trust.iter().map(|&trust| logistic.at(trust)).collect();
     (trust, consensus)
