@@ -272,7 +272,7 @@ impl pallet_metagraph::Config for Runtime {
     type BlockEmission = ConstU64<UNIT>;
     /// 21 million tokens.
     type MaxIssuance = ConstU64<{ 21_000_000 * UNIT }>;
-    type WeightInfo = ();
+    type WeightInfo = pallet_metagraph::weights::SubstrateWeight<Runtime>;
 }
 
 #[cfg(test)]
