@@ -52,8 +52,11 @@ async fn a_full_network_replaces_the_neuron_paid_least_and_leaves_nothing_when_r
     for (hotkey, stake) in accounts.iter().zip([10, 20]) {
         life.push((calls::add_stake(hotkey, stake * CTM), &coldkey));
     }
-    life.push((calls::serve_axon(1, [127, 0, 0, 1], 8091), &hotkeys[0]));
     client.apply(&life).await?;
+    // By another signer, so that it could come before the registration in one block.
+    client
+        .apply(&[(calls::serve_axon(1, [127, 0, 0, 1], 8091), &hotkeys[0])])
+        .await?;
     check_next_epoch(client, 1).await?;
     client
         .apply(&[(calls::set_weights(1, &[(0, 1)], 0), &hotkeys[1])])
