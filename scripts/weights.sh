@@ -29,7 +29,7 @@ trap 'rm -rf "$measured"' EXIT
 "$CARGO_TARGET_DIR/release/connectome-node" benchmark pallet \
   --runtime "$WASM" --genesis-builder runtime \
   --pallet pallet_metagraph --extrinsic '*' \
-  --steps "${STEPS:-50}" --repeat "${REPEAT:-20}" --disable-proof-recording \
+  --steps "${STEPS:-50}" --repeat "${REPEAT:-20}" --disable-proof-recording --output-analysis max \
   --template scripts/weights.hbs --output "$measured/weights.rs"
 rustfmt --edition 2024 --config-path rustfmt.toml "$measured/weights.rs"
 cp "$measured/weights.rs" "$OUTPUT"

@@ -45,8 +45,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `1985`
         //  Estimated: `83390`
-        // Minimum execution time: 93_613_000 picoseconds.
-        Weight::from_parts(100_710_000, 83390)
+        // Minimum execution time: 94_984_000 picoseconds.
+        Weight::from_parts(102_490_000, 83390)
             .saturating_add(T::DbWeight::get().reads(33_u64))
             .saturating_add(T::DbWeight::get().writes(3_u64))
     }
@@ -62,8 +62,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `1265`
         //  Estimated: `3574`
-        // Minimum execution time: 47_745_000 picoseconds.
-        Weight::from_parts(52_963_000, 3574)
+        // Minimum execution time: 47_751_000 picoseconds.
+        Weight::from_parts(54_188_000, 3574)
             .saturating_add(T::DbWeight::get().reads(4_u64))
             .saturating_add(T::DbWeight::get().writes(4_u64))
     }
@@ -101,8 +101,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `176553`
         //  Estimated: `1129150`
-        // Minimum execution time: 2_288_642_000 picoseconds.
-        Weight::from_parts(2_416_680_000, 1129150)
+        // Minimum execution time: 2_322_422_000 picoseconds.
+        Weight::from_parts(2_425_588_000, 1129150)
             .saturating_add(T::DbWeight::get().reads(105_u64))
             .saturating_add(T::DbWeight::get().writes(77_u64))
     }
@@ -116,8 +116,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `1752`
         //  Estimated: `3574`
-        // Minimum execution time: 25_309_000 picoseconds.
-        Weight::from_parts(28_986_000, 3574)
+        // Minimum execution time: 26_061_000 picoseconds.
+        Weight::from_parts(29_658_000, 3574)
             .saturating_add(T::DbWeight::get().reads(3_u64))
             .saturating_add(T::DbWeight::get().writes(2_u64))
     }
@@ -129,8 +129,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `237`
         //  Estimated: `3574`
-        // Minimum execution time: 13_814_000 picoseconds.
-        Weight::from_parts(15_808_000, 3574)
+        // Minimum execution time: 14_382_000 picoseconds.
+        Weight::from_parts(16_471_000, 3574)
             .saturating_add(T::DbWeight::get().reads(2_u64))
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
@@ -140,8 +140,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `0`
         //  Estimated: `0`
-        // Minimum execution time: 5_697_000 picoseconds.
-        Weight::from_parts(6_756_000, 0).saturating_add(T::DbWeight::get().writes(1_u64))
+        // Minimum execution time: 5_808_000 picoseconds.
+        Weight::from_parts(6_887_000, 0).saturating_add(T::DbWeight::get().writes(1_u64))
     }
     /// Storage: `Metagraph::NetworkParameters` (r:1 w:0)
     /// Proof: `Metagraph::NetworkParameters` (`max_values`: None, `max_size`: Some(109), added: 2584, mode: `MaxEncodedLen`)
@@ -182,10 +182,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `169216 + m * (259 ±0)`
         //  Estimated: `52639 + m * (35255 ±0)`
-        // Minimum execution time: 328_725_000 picoseconds.
-        Weight::from_parts(280_402_298, 52639)
-            // Standard Error: 118_205
-            .saturating_add(Weight::from_parts(69_933_563, 0).saturating_mul(m.into()))
+        // Minimum execution time: 331_685_000 picoseconds.
+        Weight::from_parts(288_451_000, 52639)
+            // Standard Error: 108_673
+            .saturating_add(Weight::from_parts(70_008_998, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads(13_u64))
             .saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(T::DbWeight::get().writes(16_u64))
@@ -204,8 +204,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `596`
         //  Estimated: `3574`
-        // Minimum execution time: 26_267_000 picoseconds.
-        Weight::from_parts(29_596_000, 3574)
+        // Minimum execution time: 26_748_000 picoseconds.
+        Weight::from_parts(30_391_000, 3574)
             .saturating_add(T::DbWeight::get().reads(4_u64))
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
@@ -219,8 +219,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `596`
         //  Estimated: `3574`
-        // Minimum execution time: 24_275_000 picoseconds.
-        Weight::from_parts(27_616_000, 3574)
+        // Minimum execution time: 24_509_000 picoseconds.
+        Weight::from_parts(28_031_000, 3574)
             .saturating_add(T::DbWeight::get().reads(3_u64))
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
@@ -243,10 +243,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `86802`
         //  Estimated: `36245`
-        // Minimum execution time: 56_187_000 picoseconds.
-        Weight::from_parts(62_621_026, 36245)
-            // Standard Error: 22
-            .saturating_add(Weight::from_parts(13_764, 0).saturating_mul(e.into()))
+        // Minimum execution time: 56_154_000 picoseconds.
+        Weight::from_parts(62_626_324, 36245)
+            // Standard Error: 21
+            .saturating_add(Weight::from_parts(13_740, 0).saturating_mul(e.into()))
             .saturating_add(T::DbWeight::get().reads(7_u64))
             .saturating_add(T::DbWeight::get().writes(1_u64))
     }
@@ -269,10 +269,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `86802`
         //  Estimated: `36245`
-        // Minimum execution time: 42_780_000 picoseconds.
-        Weight::from_parts(46_175_110, 36245)
-            // Standard Error: 9
-            .saturating_add(Weight::from_parts(4_279, 0).saturating_mul(e.into()))
+        // Minimum execution time: 42_912_000 picoseconds.
+        Weight::from_parts(46_801_711, 36245)
+            // Standard Error: 8
+            .saturating_add(Weight::from_parts(4_308, 0).saturating_mul(e.into()))
             .saturating_add(T::DbWeight::get().reads(7_u64))
     }
     /// Storage: `Metagraph::Hotkeys` (r:1 w:1)
@@ -294,10 +294,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `66233 + m * (159 ±0)`
         //  Estimated: `6148 + m * (35255 ±0)`
-        // Minimum execution time: 65_134_000 picoseconds.
-        Weight::from_parts(75_050_986, 6148)
-            // Standard Error: 82_781
-            .saturating_add(Weight::from_parts(67_603_061, 0).saturating_mul(m.into()))
+        // Minimum execution time: 64_727_000 picoseconds.
+        Weight::from_parts(80_497_400, 6148)
+            // Standard Error: 88_213
+            .saturating_add(Weight::from_parts(68_236_411, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads(5_u64))
             .saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(T::DbWeight::get().writes(5_u64))
@@ -323,10 +323,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `66233 + m * (159 ±0)`
         //  Estimated: `6148 + m * (35255 ±0)`
-        // Minimum execution time: 64_124_000 picoseconds.
-        Weight::from_parts(78_305_774, 6148)
-            // Standard Error: 80_776
-            .saturating_add(Weight::from_parts(67_037_678, 0).saturating_mul(m.into()))
+        // Minimum execution time: 64_862_000 picoseconds.
+        Weight::from_parts(82_580_304, 6148)
+            // Standard Error: 87_107
+            .saturating_add(Weight::from_parts(67_896_827, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads(5_u64))
             .saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(T::DbWeight::get().writes(5_u64))
@@ -342,10 +342,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
         // Proof size in bytes:
         //  Measured:  `155 + m * (16 ±0)`
         //  Estimated: `3569`
-        // Minimum execution time: 26_077_000 picoseconds.
-        Weight::from_parts(29_421_854, 3569)
-            // Standard Error: 1_121
-            .saturating_add(Weight::from_parts(193_870, 0).saturating_mul(m.into()))
+        // Minimum execution time: 27_226_000 picoseconds.
+        Weight::from_parts(29_886_428, 3569)
+            // Standard Error: 1_124
+            .saturating_add(Weight::from_parts(189_285, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads(2_u64))
             .saturating_add(T::DbWeight::get().writes(2_u64))
     }
@@ -378,16 +378,18 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
     /// The range of component `n` is `[256, 4096]`.
     /// The range of component `v` is `[16, 256]`.
     /// The range of component `e` is `[512, 65536]`.
-    fn epoch(_n: u32, v: u32, e: u32) -> Weight {
+    fn epoch(n: u32, v: u32, e: u32) -> Weight {
         // Proof size in bytes:
         //  Measured:  `1216 + e * (4 ±0) + n * (21 ±0) + v * (43 ±0)`
         //  Estimated: `36245 + v * (18885 ±0)`
-        // Minimum execution time: 2_663_336_000 picoseconds.
-        Weight::from_parts(2_731_622_000, 36245)
-            // Standard Error: 135_812
-            .saturating_add(Weight::from_parts(6_766_924, 0).saturating_mul(v.into()))
-            // Standard Error: 518
-            .saturating_add(Weight::from_parts(14_518, 0).saturating_mul(e.into()))
+        // Minimum execution time: 2_654_820_000 picoseconds.
+        Weight::from_parts(2_698_711_000, 36245)
+            // Standard Error: 8_618
+            .saturating_add(Weight::from_parts(106_621, 0).saturating_mul(n.into()))
+            // Standard Error: 137_769
+            .saturating_add(Weight::from_parts(11_165_920, 0).saturating_mul(v.into()))
+            // Standard Error: 525
+            .saturating_add(Weight::from_parts(30_430, 0).saturating_mul(e.into()))
             .saturating_add(T::DbWeight::get().reads(10_u64))
             .saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(v.into())))
             .saturating_add(T::DbWeight::get().writes(9_u64))
@@ -399,36 +401,36 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 /// The same with the database costs of ParityDB, for tests.
 impl WeightInfo for () {
     fn create_network() -> Weight {
-        Weight::from_parts(100_710_000, 83390)
+        Weight::from_parts(102_490_000, 83390)
             .saturating_add(ParityDbWeight::get().reads(33_u64))
             .saturating_add(ParityDbWeight::get().writes(3_u64))
     }
     fn remove_network() -> Weight {
-        Weight::from_parts(52_963_000, 3574)
+        Weight::from_parts(54_188_000, 3574)
             .saturating_add(ParityDbWeight::get().reads(4_u64))
             .saturating_add(ParityDbWeight::get().writes(4_u64))
     }
     fn retire_neuron() -> Weight {
-        Weight::from_parts(2_416_680_000, 1129150)
+        Weight::from_parts(2_425_588_000, 1129150)
             .saturating_add(ParityDbWeight::get().reads(105_u64))
             .saturating_add(ParityDbWeight::get().writes(77_u64))
     }
     fn set_hyperparameters() -> Weight {
-        Weight::from_parts(28_986_000, 3574)
+        Weight::from_parts(29_658_000, 3574)
             .saturating_add(ParityDbWeight::get().reads(3_u64))
             .saturating_add(ParityDbWeight::get().writes(2_u64))
     }
     fn set_network_owner() -> Weight {
-        Weight::from_parts(15_808_000, 3574)
+        Weight::from_parts(16_471_000, 3574)
             .saturating_add(ParityDbWeight::get().reads(2_u64))
             .saturating_add(ParityDbWeight::get().writes(1_u64))
     }
     fn set_address_policy() -> Weight {
-        Weight::from_parts(6_756_000, 0).saturating_add(ParityDbWeight::get().writes(1_u64))
+        Weight::from_parts(6_887_000, 0).saturating_add(ParityDbWeight::get().writes(1_u64))
     }
     fn register(m: u32) -> Weight {
-        Weight::from_parts(280_402_298, 52639)
-            .saturating_add(Weight::from_parts(69_933_563, 0).saturating_mul(m.into()))
+        Weight::from_parts(288_451_000, 52639)
+            .saturating_add(Weight::from_parts(70_008_998, 0).saturating_mul(m.into()))
             .saturating_add(ParityDbWeight::get().reads(13_u64))
             .saturating_add(ParityDbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(ParityDbWeight::get().writes(16_u64))
@@ -436,29 +438,29 @@ impl WeightInfo for () {
             .saturating_add(Weight::from_parts(0, 35255).saturating_mul(m.into()))
     }
     fn serve_axon() -> Weight {
-        Weight::from_parts(29_596_000, 3574)
+        Weight::from_parts(30_391_000, 3574)
             .saturating_add(ParityDbWeight::get().reads(4_u64))
             .saturating_add(ParityDbWeight::get().writes(1_u64))
     }
     fn withdraw_axon() -> Weight {
-        Weight::from_parts(27_616_000, 3574)
+        Weight::from_parts(28_031_000, 3574)
             .saturating_add(ParityDbWeight::get().reads(3_u64))
             .saturating_add(ParityDbWeight::get().writes(1_u64))
     }
     fn set_weights(e: u32) -> Weight {
-        Weight::from_parts(62_621_026, 36245)
-            .saturating_add(Weight::from_parts(13_764, 0).saturating_mul(e.into()))
+        Weight::from_parts(62_626_324, 36245)
+            .saturating_add(Weight::from_parts(13_740, 0).saturating_mul(e.into()))
             .saturating_add(ParityDbWeight::get().reads(7_u64))
             .saturating_add(ParityDbWeight::get().writes(1_u64))
     }
     fn check_weights(e: u32) -> Weight {
-        Weight::from_parts(46_175_110, 36245)
-            .saturating_add(Weight::from_parts(4_279, 0).saturating_mul(e.into()))
+        Weight::from_parts(46_801_711, 36245)
+            .saturating_add(Weight::from_parts(4_308, 0).saturating_mul(e.into()))
             .saturating_add(ParityDbWeight::get().reads(7_u64))
     }
     fn add_stake(m: u32) -> Weight {
-        Weight::from_parts(75_050_986, 6148)
-            .saturating_add(Weight::from_parts(67_603_061, 0).saturating_mul(m.into()))
+        Weight::from_parts(80_497_400, 6148)
+            .saturating_add(Weight::from_parts(68_236_411, 0).saturating_mul(m.into()))
             .saturating_add(ParityDbWeight::get().reads(5_u64))
             .saturating_add(ParityDbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(ParityDbWeight::get().writes(5_u64))
@@ -466,8 +468,8 @@ impl WeightInfo for () {
             .saturating_add(Weight::from_parts(0, 35255).saturating_mul(m.into()))
     }
     fn remove_stake(m: u32) -> Weight {
-        Weight::from_parts(78_305_774, 6148)
-            .saturating_add(Weight::from_parts(67_037_678, 0).saturating_mul(m.into()))
+        Weight::from_parts(82_580_304, 6148)
+            .saturating_add(Weight::from_parts(67_896_827, 0).saturating_mul(m.into()))
             .saturating_add(ParityDbWeight::get().reads(5_u64))
             .saturating_add(ParityDbWeight::get().reads((3_u64).saturating_mul(m.into())))
             .saturating_add(ParityDbWeight::get().writes(5_u64))
@@ -475,15 +477,16 @@ impl WeightInfo for () {
             .saturating_add(Weight::from_parts(0, 35255).saturating_mul(m.into()))
     }
     fn begin_block(m: u32) -> Weight {
-        Weight::from_parts(29_421_854, 3569)
-            .saturating_add(Weight::from_parts(193_870, 0).saturating_mul(m.into()))
+        Weight::from_parts(29_886_428, 3569)
+            .saturating_add(Weight::from_parts(189_285, 0).saturating_mul(m.into()))
             .saturating_add(ParityDbWeight::get().reads(2_u64))
             .saturating_add(ParityDbWeight::get().writes(2_u64))
     }
-    fn epoch(_n: u32, v: u32, e: u32) -> Weight {
-        Weight::from_parts(2_731_622_000, 36245)
-            .saturating_add(Weight::from_parts(6_766_924, 0).saturating_mul(v.into()))
-            .saturating_add(Weight::from_parts(14_518, 0).saturating_mul(e.into()))
+    fn epoch(n: u32, v: u32, e: u32) -> Weight {
+        Weight::from_parts(2_698_711_000, 36245)
+            .saturating_add(Weight::from_parts(106_621, 0).saturating_mul(n.into()))
+            .saturating_add(Weight::from_parts(11_165_920, 0).saturating_mul(v.into()))
+            .saturating_add(Weight::from_parts(30_430, 0).saturating_mul(e.into()))
             .saturating_add(ParityDbWeight::get().reads(10_u64))
             .saturating_add(ParityDbWeight::get().reads((2_u64).saturating_mul(v.into())))
             .saturating_add(ParityDbWeight::get().writes(9_u64))
