@@ -3,6 +3,8 @@
 # Safe to run again: what is there is left alone. One line per item, `ok` or what was done.
 set -euo pipefail
 
+HERE=$(cd "$(dirname "$0")" && pwd)
+readonly HERE
 readonly TORCH_VERSION=2.11.0
 readonly WASM_TARGET=wasm32v1-none
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/connectome"
@@ -12,7 +14,7 @@ usage() {
 usage: scripts/setup.sh [--with-libtorch]
 
   (no option)      system tools, Rust, and the $WASM_TARGET target: all that the chain needs
-  --with-libtorch  also PyTorch $TORCH_VERSION (about 5 GB), which the neuron will need; uses LIBTORCH or
+  --with-libtorch  also PyTorch $TORCH_VERSION (about 5 GB), which the neuron needs; uses LIBTORCH or
                    a PyTorch ${TORCH_VERSION%.*} of yours where there is one
 USAGE
 }
@@ -90,7 +92,7 @@ rust_version() { rustc --version | cut -d ' ' -f 2; }
 
 rust() {
   local wanted
-  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$HERE/../Cargo.toml")
   # A rustup that was just installed is not on PATH before the next login.
   have cargo || [ ! -d "$HOME/.cargo/bin" ] || PATH="$HOME/.cargo/bin:$PATH"
   { have cargo && have rustc; } || fail "Rust $wanted or newer" \
@@ -206,32 +208,20 @@ wasm_target() {
 
 # --- libtorch (optional) -----------------------------------------------------------------------------------------
 
-torch_of() { "$1" -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null; }
-is_wanted_torch() { case "$1" in "${TORCH_VERSION%.*}".*) true ;; *) false ;; esac }
-
 libtorch() {
   local found venv="$CACHE/torch-$TORCH_VERSION"
-  if [ -n "${LIBTORCH:-}" ]; then
-    found=$(cat "$LIBTORCH/build-version" 2>/dev/null || true)
-    is_wanted_torch "$found" || fail "libtorch $TORCH_VERSION in LIBTORCH=$LIBTORCH; found ${found:-no build-version file}" \
+  if ! found=$("$HERE/libtorch.sh" --version 2>/dev/null); then
+    [ -z "${LIBTORCH:-}" ] || fail "libtorch $TORCH_VERSION in LIBTORCH=$LIBTORCH" \
       "unset LIBTORCH to have PyTorch $TORCH_VERSION installed, or point it to that version"
-    ok "libtorch $found in LIBTORCH"
-    return
-  fi
-  if have python3 && found=$(torch_of python3) && is_wanted_torch "$found"; then
-    ok "libtorch: your PyTorch $found (build with LIBTORCH_USE_PYTORCH=1)"
-    return
-  fi
-  if ! { [ -x "$venv/bin/python3" ] && found=$(torch_of "$venv/bin/python3") && is_wanted_torch "$found"; }; then
     have python3 || fail "python3" "apt-get install python3-venv, or brew install python"
     doing "PyTorch $TORCH_VERSION into $venv"
     mkdir -p "$CACHE"
     python3 -m venv "$venv" || fail "python3's venv module" "apt-get install python3-venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$TORCH_VERSION" ||
       fail "PyTorch $TORCH_VERSION" "pip could not install it; its message is above"
-    found=$(torch_of "$venv/bin/python3")
+    found=$("$HERE/libtorch.sh" --version)
   fi
-  ok "libtorch: PyTorch $found in $venv (build with LIBTORCH_USE_PYTORCH=1 and its bin first on PATH)"
+  ok "libtorch $found in $("$HERE/libtorch.sh")"
 }
 
 main() {

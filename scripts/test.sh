@@ -11,9 +11,10 @@ cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/connectome/target}"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+export LIBTORCH="${LIBTORCH:-}"
 readonly ALL="--release --locked --workspace"
 
-stage_setup() { ./scripts/setup.sh; }
+stage_setup() { ./scripts/setup.sh --with-libtorch; }
 
 stage_format() { cargo fmt --all --check; }
 
@@ -50,6 +51,8 @@ stage_licences() {
 run() {
   local stage=$1 started=$SECONDS
   echo "==> $stage"
+  # What compiles the neuron needs to know where libtorch is; before set-up it may be nowhere.
+  [ "$stage" = setup ] || [ "$stage" = format ] || LIBTORCH=$(./scripts/libtorch.sh)
   # No `if` or `||` around the call: they would switch `set -e` off inside it.
   trap 'echo "==> '"$stage"': FAILED after $((SECONDS - '"$started"')) s" >&2' EXIT
   "stage_$stage"

@@ -1,0 +1,1 @@
+//! Measurements of the wire, the router and training, with fixed seeds.

@@ -1,0 +1,1 @@
+//! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.

@@ -1,0 +1,1 @@
+//! How neurons talk: identity, axon, nucleus and dendrite.

@@ -1,0 +1,1 @@
+//! Keys of a neuron: coldkeys, hotkeys, and the files that hold them.
