@@ -31,7 +31,7 @@ lint: setup ## format and clippy, warnings denied; licences too where cargo-deny
 	@./scripts/test.sh format lint licences
 
 bench: setup ## measure: criterion benchmarks of the mechanism
-	cargo bench --locked --workspace --bench epoch
+	LIBTORCH="$$(./scripts/libtorch.sh)" cargo bench --locked --workspace --bench epoch
 
 doc: setup ## build the API documentation, warnings denied
 	@./scripts/test.sh docs

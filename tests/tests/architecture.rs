@@ -2,9 +2,14 @@
 //!
 //! ```text
 //! incentive ◄── pallet-metagraph ◄── pallet-metagraph-runtime-api ◄── connectome-runtime ◄── connectome-node
+//!
+//! neuron-proto ◄────────┬── neuron-peer ◄───┐
+//! neuron-wallet ◄───────┼── neuron-learn    ├── neuron ◄── neuron-worker
+//!                       └── neuron-metagraph┘
 //! ```
 //!
-//! A crate may depend on those to its left. Nothing depends on what only tests or measures.
+//! A crate of the chain may depend on those to its left, a crate of the neuron on those that [`NEURON`] lists. Neither side
+//! knows the other but by the chain's metadata. Nothing depends on what only tests or measures.
 
 use serde_json::Value;
 use std::{path::Path, process::Command};
@@ -26,8 +31,51 @@ const CONSENSUS: [&str; 4] = [
     "connectome-runtime",
 ];
 
+/// The crates of the neuron, each with the crates of this workspace that it may depend on.
+const NEURON: [(&str, &[&str]); 7] = [
+    ("neuron-proto", &[]),
+    ("neuron-wallet", &[]),
+    ("neuron-metagraph", &["neuron-wallet"]),
+    ("neuron-peer", &["neuron-proto", "neuron-wallet"]),
+    ("neuron-learn", &["neuron-proto", "neuron-wallet"]),
+    (
+        "neuron",
+        &[
+            "incentive",
+            "neuron-metagraph",
+            "neuron-peer",
+            "neuron-proto",
+            "neuron-wallet",
+        ],
+    ),
+    (
+        "neuron-worker",
+        &[
+            "neuron",
+            "neuron-learn",
+            "neuron-metagraph",
+            "neuron-peer",
+            "neuron-proto",
+            "neuron-wallet",
+        ],
+    ),
+];
+
+/// Who alone among the crates of the neuron may name these: the chain's client, the wire, and libtorch each have one home.
+const HOMES: [(&str, &[&str]); 4] = [
+    ("subxt", &["neuron-metagraph"]),
+    ("tonic", &["neuron-proto", "neuron-peer"]),
+    ("rustls", &["neuron-peer"]),
+    ("tch", &["neuron-learn", "neuron-worker"]),
+];
+
 /// Crates on which nothing depends.
-const LEAVES: [&str; 2] = ["connectome-tests", "connectome-benches"];
+const LEAVES: [&str; 4] = [
+    "connectome-tests",
+    "connectome-benches",
+    "connectome-demo",
+    "neuron-benches",
+];
 
 /// What talks to the world or to a model: no business of the state transition function.
 const OUTSIDE_WORLD: [&str; 7] = [
@@ -118,7 +166,9 @@ fn find<'a>(workspace: &'a [Package], name: &str) -> &'a Package {
 fn every_crate_of_the_workspace_has_its_place() {
     for Package { name, .. } in workspace() {
         assert!(
-            LAYERS.contains(&name.as_str()) || LEAVES.contains(&name.as_str()),
+            LAYERS.contains(&name.as_str())
+                || LEAVES.contains(&name.as_str())
+                || NEURON.iter().any(|(crate_name, _)| *crate_name == name),
             "`{name}` is new: say in this test and in ARCHITECTURE.md what it may depend on",
         );
     }
@@ -135,6 +185,37 @@ fn a_layer_depends_only_on_layers_below_it() {
             assert!(
                 !LAYERS.contains(&name) || below.contains(&name),
                 "`{layer}` depends on `{name}`, but it may know only {below:?} of the chain's crates",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_crate_of_the_neuron_depends_only_on_what_its_part_needs() {
+    let workspace = workspace();
+    for (name, allowed) in NEURON {
+        for dependency in &find(&workspace, name).dependencies {
+            let ours = workspace.iter().any(|it| it.name == dependency.name);
+            assert!(
+                !ours || allowed.contains(&dependency.name.as_str()),
+                "`{name}` depends on `{}`, but of this workspace it may know only {allowed:?}",
+                dependency.name,
+            );
+        }
+    }
+}
+
+#[test]
+fn chain_client_wire_and_libtorch_have_one_home_each() {
+    let workspace = workspace();
+    for (library, homes) in HOMES {
+        for (name, _) in NEURON {
+            let names_it = find(&workspace, name)
+                .normal_dependencies()
+                .any(|it| it.name == library);
+            assert!(
+                !names_it || homes.contains(&name),
+                "`{name}` names `{library}`, whose home is {homes:?}",
             );
         }
     }
