@@ -25,7 +25,7 @@ pub(crate) fn development() -> Result<ChainSpec, String> {
     )
 }
 
-/// Three authorities, Alice, Bob and Charlie, and blocks of six seconds.
+/// Four authorities, Alice, Bob, Charlie and Dave, of which one may fail, and blocks of six seconds.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ mod tests {
     fn a_chain_known_by_name_has_the_genesis_of_its_preset() {
         for (spec, id, slot_duration_ms, n_authorities) in [
             (development(), "dev", 1_000, 1),
-            (local_testnet(), "local_testnet", 6_000, 3),
+            (local_testnet(), "local_testnet", 6_000, 4),
         ] {
             // Built with SKIP_WASM_BUILD there is no runtime, and nothing to check.
             let Ok(spec) = spec else { return };

@@ -5,7 +5,7 @@
 //! | preset | authorities | block time | for |
 //! | --- | --- | --- | --- |
 //! | `development` | Alice | 1 s | one node, no network |
-//! | `local_testnet` | Alice, Bob, Charlie | 6 s | several nodes on one machine |
+//! | `local_testnet` | Alice, Bob, Charlie, Dave | 6 s | several nodes on one machine |
 //!
 //! Both have network 0, `digits`, with an epoch every 20 blocks, and let neurons serve at private addresses.
 //! Both give every account of the well-known keyring 100,000 CTM and make Alice the sudo account.
@@ -92,12 +92,14 @@ fn development() -> Value {
     )
 }
 
+/// Four authorities: GRANDPA outlives `f` dead voters of `n ≥ 3f + 1`, and a network of fewer outlives none.
 fn local_testnet() -> Value {
     genesis(
         vec![
             authority(Sr25519Keyring::Alice, Ed25519Keyring::Alice),
             authority(Sr25519Keyring::Bob, Ed25519Keyring::Bob),
             authority(Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
+            authority(Sr25519Keyring::Dave, Ed25519Keyring::Dave),
         ],
         DEFAULT_SLOT_DURATION_MS,
         20,
@@ -193,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn local_testnet_has_three_authorities_and_blocks_of_six_seconds() {
+    fn local_testnet_has_four_authorities_and_blocks_of_six_seconds() {
         chain_from("local_testnet").execute_with(|| {
-            assert_eq!(Aura::authorities_len(), 3);
-            assert_eq!(Grandpa::grandpa_authorities().len(), 3);
+            assert_eq!(Aura::authorities_len(), 4);
+            assert_eq!(Grandpa::grandpa_authorities().len(), 4);
             assert_eq!(Aura::slot_duration(), 6_000);
         });
     }

@@ -15,9 +15,6 @@ use tokio::sync::Mutex;
 /// These tests run many nodes each: one at a time is enough for a machine of two cores.
 static MANY_NODES: Mutex<()> = Mutex::const_new(());
 
-/// The ed25519 account of `//Dave`, as `connectome-node key inspect --scheme ed25519 //Dave` prints it.
-const DAVE_ED25519: &str = "5ECTwv6cZ5nJQPk6tWfaTrEk8YH2L7X1VT4EL5Tx2ikfFwb7";
-
 /// Milliseconds between blocks.
 const BLOCK_TIME: u64 = 800;
 
@@ -72,24 +69,15 @@ async fn three_authorities_keep_finalising_while_a_fourth_is_killed_and_it_catch
 {
     let _alone = MANY_NODES.lock().await;
 
-    // Given a fourth authority besides the three of the local chain
-    let sr25519 = [dev::alice(), dev::bob(), dev::charlie(), dev::dave()]
-        .each_ref()
-        .map(account);
-    let local = ChainSpec::local().await?;
-    let mut voters = local.genesis()["grandpa"]["authorities"].clone();
-    voters
-        .as_array_mut()
-        .expect("a list")
-        .push(json!([DAVE_ED25519, 1]));
-    let chain = local
+    // Given the four authorities of the local chain
+    let chain = ChainSpec::local()
+        .await?
         .with_block_time(BLOCK_TIME)
-        .with(&json!({ "aura": { "authorities": sr25519 }, "grandpa": { "authorities": voters } }))
         .write()?;
     let mut nodes = start(&chain, &["alice", "bob", "charlie", "dave"]).await?;
     all_finalised(&nodes, 3).await?;
 
-    // when it is killed
+    // when the fourth is killed
     let dave = nodes.pop().expect("four were started").kill();
 
     // then the others go on to make blocks final,
@@ -114,7 +102,8 @@ async fn an_authority_killed_in_mid_epoch_returns_with_the_state_of_its_peers() 
     const TEMPO: u32 = 8;
     let _alone = MANY_NODES.lock().await;
 
-    // Given the three authorities of the local chain, which are neurons as well, some time after the first epoch,
+    // Given the first three authorities of the local chain alone, which are neurons as well, some time after the first
+    // epoch,
     let keys = [dev::alice(), dev::bob(), dev::charlie()];
     let neurons = keys
         .each_ref()
@@ -122,9 +111,16 @@ async fn an_authority_killed_in_mid_epoch_returns_with_the_state_of_its_peers() 
         .map(|key| json!({ "hotkey": key, "coldkey": key, "stake": 100 * CTM }));
     let network =
         json!({ "task": "digits", "hyperparameters": { "tempo": TEMPO }, "neurons": neurons });
-    let chain = ChainSpec::local()
-        .await?
+    let local = ChainSpec::local().await?;
+    let voters = &local.genesis()["grandpa"]["authorities"];
+    let voters = &voters.as_array().expect("a list")[..keys.len()];
+    let authorities = json!({
+        "aura": { "authorities": keys.each_ref().map(account) },
+        "grandpa": { "authorities": voters },
+    });
+    let chain = local
         .with_block_time(BLOCK_TIME)
+        .with(&authorities)
         .with(&json!({ "metagraph": { "networks": [network] } }))
         .write()?;
     let mut nodes = start(&chain, &["alice", "bob", "charlie"]).await?;
