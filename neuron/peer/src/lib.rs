@@ -1,5 +1,7 @@
 //! How neurons talk: identity, axon, nucleus and dendrite.
 
+pub mod identity;
 pub mod roster;
 
+pub use identity::Identity;
 pub use roster::{Member, Roster, RosterWatch};
