@@ -1,3 +1,6 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
+mod linear;
+pub mod parameters;
+pub mod router;
 pub mod tensor;

@@ -1,0 +1,141 @@
+//! The answers of peers, put back together.
+
+use tch::{Device, Kind, Tensor};
+
+use super::{RouterError, Routes};
+
+/// What the network says about a batch.
+#[derive(Debug)]
+pub struct Joined {
+    context: Tensor,
+    lost_gate_mass: Tensor,
+    /// One leaf for every answer that counts.
+    leaves: Vec<Option<Tensor>>,
+}
+
+impl Joined {
+    /// `out_b = Σ_j g_bj · response_j[b]` over the peers that answered.
+    pub(super) fn combine(
+        routes: &Routes,
+        responses: &[Option<Tensor>],
+        response_shape: &[i64],
+    ) -> Result<Joined, RouterError> {
+        check(routes, responses, response_shape)?;
+        let device = routes.gates().device();
+        let leaves: Vec<Option<Tensor>> = (0..responses.len())
+            .map(|peer| {
+                let response = responses[peer].as_ref()?;
+                (!routes.rows(peer).is_empty()).then(|| leaf(response, device))
+            })
+            .collect();
+        Ok(Joined {
+            context: weighted_sum(routes, &leaves, response_shape),
+            lost_gate_mass: lost_gate_mass(routes, responses),
+            leaves,
+        })
+    }
+
+    /// The gate-weighted sum of the answers; zeros for rows that nobody answered.
+    ///
+    /// # Shapes
+    ///
+    /// `[batch, ..response_shape]`, f32
+    pub fn context(&self) -> &Tensor {
+        &self.context
+    }
+
+    /// The gates of the peers that failed, summed for each row. What was lost is not shared out among the others, so the
+    /// context of a row is as much smaller.
+    ///
+    /// # Shapes
+    ///
+    /// `[batch]`, each in 0..=1, without gradient
+    pub fn lost_gate_mass(&self) -> &Tensor {
+        &self.lost_gate_mass
+    }
+
+    /// The lost gate mass averaged over the batch, in 0..=1; 0 for an empty batch.
+    pub fn mean_lost_gate_mass(&self) -> f64 {
+        let n_rows = self.lost_gate_mass.numel().max(1);
+        self.lost_gate_mass.sum(Kind::Double).double_value(&[]) / n_rows as f64
+    }
+
+    /// The loss's gradient at the answer of the peer at this position, once `backward()` has run: what its peer is sent.
+    ///
+    /// None if the peer was not asked, did not answer, or its answer did not reach the loss.
+    ///
+    /// # Shapes
+    ///
+    /// `[rows_j, ..response_shape]`, f32
+    pub fn gradient(&self, peer: usize) -> Option<Tensor> {
+        let gradient = self.leaves.get(peer)?.as_ref()?.grad();
+        gradient.defined().then_some(gradient)
+    }
+}
+
+/// One answer, none or `[rows_j, ..response_shape]`, for every peer.
+fn check(
+    routes: &Routes,
+    responses: &[Option<Tensor>],
+    response_shape: &[i64],
+) -> Result<(), RouterError> {
+    if responses.len() != routes.peers().len() {
+        return Err(RouterError::Responses {
+            expected: routes.peers().len(),
+            arrived: responses.len(),
+        });
+    }
+    for (position, response) in responses.iter().enumerate() {
+        let n_rows = routes.rows(position).len() as i64;
+        let expected: Vec<i64> = [&[n_rows], response_shape].concat();
+        match response {
+            Some(response) if response.size() != expected => {
+                return Err(RouterError::ResponseShape {
+                    peer: routes.peers()[position],
+                    expected,
+                    arrived: response.size(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The answer as a leaf of the local graph: gradients end here, so that nothing a peer sends reaches local parameters
+/// except through the loss.
+fn leaf(response: &Tensor, device: Device) -> Tensor {
+    response
+        .detach()
+        .to_device(device)
+        .to_kind(Kind::Float)
+        .set_requires_grad(true)
+}
+
+fn weighted_sum(routes: &Routes, leaves: &[Option<Tensor>], response_shape: &[i64]) -> Tensor {
+    let gates = routes.gates();
+    let shape: Vec<i64> = [&gates.size()[..1], response_shape].concat();
+    let zeros = Tensor::zeros(&shape, (Kind::Float, gates.device()));
+    let answered: Vec<usize> = (0..leaves.len()).filter(|&j| leaves[j].is_some()).collect();
+    if answered.is_empty() {
+        return zeros;
+    }
+    let (of_batch, of_gates) = routes.index(&answered);
+    let answers: Vec<&Tensor> = leaves.iter().flatten().collect();
+    let mut column = vec![1; shape.len()];
+    column[0] = -1;
+    let gates = gates
+        .reshape(-1)
+        .index_select(0, &of_gates)
+        .reshape(&column);
+    zeros.index_add(0, &of_batch, &(Tensor::cat(&answers, 0) * gates))
+}
+
+fn lost_gate_mass(routes: &Routes, responses: &[Option<Tensor>]) -> Tensor {
+    let gates = routes.gates().detach();
+    let failed: Vec<f32> = responses
+        .iter()
+        .map(|response| if response.is_none() { 1.0 } else { 0.0 })
+        .collect();
+    gates.matmul(&Tensor::from_slice(&failed).to_device(gates.device()))
+}

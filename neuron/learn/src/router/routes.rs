@@ -1,0 +1,122 @@
+//! Which rows of a batch go to which peer, and how much each answer will count.
+
+use neuron_wallet::PublicKey;
+use tch::{Device, Kind, Tensor};
+
+use super::RouterError;
+
+/// The way of one batch through the network.
+///
+/// Holds for the batch it was made for: [`join`](super::Router::join) needs it to put the answers back in their places.
+#[derive(Debug)]
+pub struct Routes {
+    peers: Vec<PublicKey>,
+    /// `[batch, n_peers]`
+    gates: Tensor,
+    /// For every peer, the rows it gets, in increasing order.
+    rows: Vec<Vec<i64>>,
+}
+
+impl Routes {
+    /// Gates from scores: a softmax over the `topk` best peers of each row, exactly zero for all others.
+    ///
+    /// # Shapes
+    ///
+    /// `scores`: `[batch, n_peers]`, n_peers = `peers.len()`
+    pub(super) fn select(
+        peers: &[PublicKey],
+        scores: &Tensor,
+        topk: i64,
+    ) -> Result<Routes, RouterError> {
+        let n_selected = topk.clamp(0, scores.size()[1]);
+        let (best, columns) = scores.topk(n_selected, 1, true, true);
+        // g_bj = exp(s_bj) / Σ_i exp(s_bi), i over the selected
+        let weights = best.softmax(-1, Kind::Float);
+        let gates = Tensor::zeros(scores.size(), (Kind::Float, scores.device()))
+            .scatter(1, &columns, &weights);
+        Ok(Routes {
+            peers: peers.to_vec(),
+            rows: dispatch(peers.len(), n_selected, &columns, &weights)?,
+            gates,
+        })
+    }
+
+    /// The peers, in the order of the gates' columns.
+    pub fn peers(&self) -> &[PublicKey] {
+        &self.peers
+    }
+
+    /// How much each peer's answer counts for each row: the origin's `scores`.
+    ///
+    /// # Shapes
+    ///
+    /// `[batch, n_peers]`; rows sum to one, at most `topk` entries of each are positive and the others exactly zero.
+    pub fn gates(&self) -> &Tensor {
+        &self.gates
+    }
+
+    /// The rows of the batch that the peer at this position gets, in increasing order.
+    pub fn rows(&self, peer: usize) -> &[i64] {
+        &self.rows[peer]
+    }
+
+    /// Each peer's gate, averaged over the batch: what is blended into the weight row.
+    ///
+    /// Sums to one over the peers, unless there are none or the batch is empty (all zero).
+    pub fn mean_gates(&self) -> Vec<f64> {
+        let n_rows = self.gates.size()[0].max(1);
+        let sums = self
+            .gates
+            .detach()
+            .sum_dim_intlist(0i64, false, Kind::Double);
+        let sums: Vec<f64> = (&sums.to_device(Device::Cpu))
+            .try_into()
+            .expect("one dimension of doubles, as requested above");
+        sums.into_iter().map(|sum| sum / n_rows as f64).collect()
+    }
+
+    /// The rows of all peers among these positions, as one index: first of the batch, then of the flattened gates.
+    pub(super) fn index(&self, answered: &[usize]) -> (Tensor, Tensor) {
+        let n_peers = self.peers.len() as i64;
+        let (mut of_batch, mut of_gates) = (Vec::new(), Vec::new());
+        for &peer in answered {
+            of_batch.extend_from_slice(&self.rows[peer]);
+            of_gates.extend(
+                self.rows[peer]
+                    .iter()
+                    .map(|row| row * n_peers + peer as i64),
+            );
+        }
+        let device = self.gates.device();
+        (
+            Tensor::from_slice(&of_batch).to_device(device),
+            Tensor::from_slice(&of_gates).to_device(device),
+        )
+    }
+}
+
+/// Gives every peer the rows that selected it. A gate that underflows to zero asks nothing of its peer.
+///
+/// # Shapes
+///
+/// `columns`, `weights`: `[batch, n_selected]`
+fn dispatch(
+    n_peers: usize,
+    n_selected: i64,
+    columns: &Tensor,
+    weights: &Tensor,
+) -> Result<Vec<Vec<i64>>, RouterError> {
+    let mut rows = vec![Vec::new(); n_peers];
+    let columns = Vec::<i64>::try_from(columns.reshape(-1))?;
+    let weights = Vec::<f32>::try_from(weights.detach().reshape(-1))?;
+    for ((position, column), weight) in (0..).zip(columns).zip(weights) {
+        if !weight.is_finite() {
+            return Err(RouterError::NotFinite);
+        }
+        if weight > 0.0 {
+            let column = usize::try_from(column).expect("topk returns positions");
+            rows[column].push(position / n_selected);
+        }
+    }
+    Ok(rows)
+}
