@@ -1,6 +1,8 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
 mod linear;
+pub mod loss;
 pub mod parameters;
 pub mod router;
+pub mod synapse;
 pub mod tensor;

@@ -1,0 +1,302 @@
+//! A synapse: a model with a place for what the network says.
+//!
+//! It has an entry point for each kind of input that it understands, and answers those it lacks with
+//! [`SynapseError::NotImplemented`]. Peers are answered with an encoding, from a [copy](Synapse::copy) of the model and
+//! without the network, so that answering never asks anybody else. Training runs three branches over one batch, see
+//! [`SynapseOutput`].
+
+pub mod mnist;
+mod output;
+
+use neuron_proto::{DType, Modality};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::parameters::{self, Parameters, ParametersError};
+use crate::tensor::{self, TensorError};
+
+pub use self::mnist::{Mnist, MnistConfig};
+pub use self::output::SynapseOutput;
+
+/// A model that serves peers and learns from them.
+///
+/// # Shapes
+///
+/// What goes into an entry point, and what comes out: the same first axis, and last an encoding of `d_model`, a constant of
+/// the network that every answer is checked against.
+///
+/// | modality | inputs | encodings |
+/// | --- | --- | --- |
+/// | text | `[batch, seq]` token ids, i64 | `[batch, seq, d_model]` |
+/// | image | `[batch, channels, height, width]` in 0..=1 | `[batch, d_model]` |
+/// | tensor | `[batch, seq, d_model]` | `[batch, seq, d_model]` |
+pub trait Synapse: Send {
+    /// What this synapse serves, for the axon to advertise and to check requests against.
+    fn entry_points(&self) -> Vec<EntryPoint>;
+
+    /// The entry point that the synapse is trained through.
+    fn modality(&self) -> Modality;
+
+    /// Width of an encoding.
+    fn d_model(&self) -> i64;
+
+    /// Where the parameters are. Inputs may be elsewhere.
+    fn device(&self) -> Device;
+
+    /// Encodes text with the student as context.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NotImplemented`] unless the synapse understands text.
+    fn forward_text(&self, _tokens: &Tensor) -> Result<Tensor, SynapseError> {
+        Err(SynapseError::NotImplemented(Modality::Text))
+    }
+
+    /// Encodes images with the student as context.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NotImplemented`] unless the synapse understands images.
+    fn forward_image(&self, _images: &Tensor) -> Result<Tensor, SynapseError> {
+        Err(SynapseError::NotImplemented(Modality::Image))
+    }
+
+    /// Encodes the encodings of others with the student as context.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NotImplemented`] unless the synapse understands encodings.
+    fn forward_tensor(&self, _encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Err(SynapseError::NotImplemented(Modality::Tensor))
+    }
+
+    /// Runs the branches of a training or evaluation batch.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs`: as of the [modality](Self::modality); `labels`: `[batch]`, i64; `network`: as an encoding
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::Shape`] for what does not fit.
+    fn forward(
+        &self,
+        inputs: &Tensor,
+        labels: Option<&Tensor>,
+        network: Option<&Tensor>,
+    ) -> Result<SynapseOutput, SynapseError>;
+
+    /// Every trainable tensor by its path in the model, sharing memory with the model.
+    fn parameters(&self) -> Parameters;
+
+    /// The same model in memory of its own, to be served: training never changes it, and it collects no gradients.
+    fn copy(&self) -> Box<dyn Synapse>;
+
+    /// Encodes with gradients: what the router takes as context.
+    ///
+    /// # Errors
+    ///
+    /// As the entry points.
+    fn encode(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        match modality {
+            Modality::Text => self.forward_text(inputs),
+            Modality::Image => self.forward_image(inputs),
+            Modality::Tensor => self.forward_tensor(inputs),
+        }
+    }
+
+    /// Answers a peer: from the wire to the wire, without gradients.
+    ///
+    /// # Errors
+    ///
+    /// As the entry points.
+    fn serve(
+        &self,
+        modality: Modality,
+        inputs: &neuron_proto::Tensor,
+    ) -> Result<neuron_proto::Tensor, SynapseError> {
+        let _no_grad = tch::no_grad_guard();
+        let inputs = tensor::to_torch(inputs, self.device())?;
+        let encodings = self.encode(modality, &inputs)?;
+        Ok(tensor::to_wire(&encodings, DType::F32)?)
+    }
+
+    /// Adds to the gradients of the parameters what a peer's loss makes of the answer it was given to these inputs.
+    ///
+    /// # Shapes
+    ///
+    /// `gradients`: as the encodings of `inputs`
+    ///
+    /// # Errors
+    ///
+    /// As the entry points, and [`SynapseError::Shape`] if the gradients are not of the answer's shape.
+    fn accumulate(
+        &self,
+        modality: Modality,
+        inputs: &Tensor,
+        gradients: &Tensor,
+    ) -> Result<(), SynapseError> {
+        let encodings = self.encode(modality, inputs)?;
+        expect_shape("gradients", gradients, &encodings.size())?;
+        let gradients = gradients.to_device(self.device()).to_kind(encodings.kind());
+        // d(Σ y·dy)/dθ = Σ dy·dy/dθ, with dy constant
+        let product: Tensor = encodings * gradients.detach();
+        Ok(product.sum(product.kind()).f_backward()?)
+    }
+
+    /// Takes over stored parameters.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing or of another shape; nothing is changed then.
+    fn load(&mut self, stored: &Parameters) -> Result<(), ParametersError> {
+        parameters::load(&self.parameters(), stored)
+    }
+}
+
+/// One entry point, as an axon advertises it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPoint {
+    /// Which one.
+    pub modality: Modality,
+    /// Precisions in which inputs may arrive.
+    pub input_dtypes: Vec<DType>,
+    /// Shape of one input, without the batch axis; 0 where any size will do.
+    pub input_shape: Vec<u32>,
+    /// Shape of its encoding, without the batch axis; 0 where it follows from the input's.
+    pub output_shape: Vec<u32>,
+}
+
+/// Why a synapse does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SynapseError {
+    /// There is no such entry point.
+    #[error("this synapse does not understand the modality {0}")]
+    NotImplemented(Modality),
+    /// Something has another shape.
+    #[error("{what}: expected {expected}, got {arrived:?}")]
+    Shape {
+        /// What has it.
+        what: &'static str,
+        /// Its axes by name or size.
+        expected: String,
+        /// Its shape.
+        arrived: Vec<i64>,
+    },
+    /// Something has another kind of numbers.
+    #[error("{what}: expected {expected}, got {arrived:?}")]
+    Kind {
+        /// What has it.
+        what: &'static str,
+        /// The kinds that will do.
+        expected: &'static str,
+        /// Its kind.
+        arrived: Kind,
+    },
+    /// Inputs or encodings do not fit the wire.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// libtorch failed.
+    #[error(transparent)]
+    Torch(#[from] TchError),
+}
+
+/// Refuses a tensor of another shape.
+fn expect_shape(what: &'static str, tensor: &Tensor, shape: &[i64]) -> Result<(), SynapseError> {
+    if tensor.size() == shape {
+        return Ok(());
+    }
+    Err(SynapseError::Shape {
+        what,
+        expected: format!("{shape:?}"),
+        arrived: tensor.size(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// y = 2x
+    struct Doubling;
+
+    impl Synapse for Doubling {
+        fn entry_points(&self) -> Vec<EntryPoint> {
+            Vec::new()
+        }
+        fn modality(&self) -> Modality {
+            Modality::Tensor
+        }
+        fn d_model(&self) -> i64 {
+            3
+        }
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+        fn forward_tensor(&self, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+            Ok(encodings * 2.0)
+        }
+        fn forward(
+            &self,
+            _: &Tensor,
+            _: Option<&Tensor>,
+            _: Option<&Tensor>,
+        ) -> Result<SynapseOutput, SynapseError> {
+            Err(SynapseError::NotImplemented(Modality::Tensor))
+        }
+        fn parameters(&self) -> Parameters {
+            Parameters::new()
+        }
+        fn copy(&self) -> Box<dyn Synapse> {
+            Box::new(Doubling)
+        }
+    }
+
+    #[test]
+    fn entry_points_that_a_synapse_lacks_are_not_implemented() {
+        let inputs = Tensor::from_slice(&[1.0f32, 2.0, 3.0]).reshape([1, 1, 3]);
+        for modality in [Modality::Text, Modality::Image] {
+            assert!(matches!(
+                Doubling.encode(modality, &inputs),
+                Err(SynapseError::NotImplemented(named)) if named == modality
+            ));
+        }
+        assert!(Doubling.encode(Modality::Tensor, &inputs).is_ok());
+    }
+
+    #[test]
+    fn a_peers_gradient_flows_back_through_the_model() {
+        let inputs = Tensor::from_slice(&[1.0f32, 2.0, 3.0])
+            .reshape([1, 1, 3])
+            .set_requires_grad(true);
+        let ones = inputs.detach().ones_like();
+        Doubling
+            .accumulate(Modality::Tensor, &inputs, &ones)
+            .unwrap();
+        // y = 2x and dy = 1, so dx = 2 everywhere
+        let dx = Vec::<f32>::try_from(inputs.grad().reshape(-1)).unwrap();
+        assert_eq!(dx, [2.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn gradients_of_another_shape_than_the_answer_are_refused() {
+        let inputs = Tensor::from_slice(&[1.0f32, 2.0, 3.0]).reshape([1, 1, 3]);
+        let gradients = Tensor::from_slice(&[1.0f32]);
+        assert!(matches!(
+            Doubling.accumulate(Modality::Tensor, &inputs, &gradients),
+            Err(SynapseError::Shape {
+                what: "gradients",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn serving_keeps_no_graph_and_restores_gradients_afterwards() {
+        let inputs = neuron_proto::Tensor::from_f32(&[1, 1, 3], &[1.0, 2.0, 3.0]).unwrap();
+        let answer = Doubling.serve(Modality::Tensor, &inputs).unwrap();
+        assert_eq!(answer.to_f32().unwrap(), [2.0, 4.0, 6.0]);
+        assert!(Doubling.serve(Modality::Text, &inputs).is_err());
+        let leaf = Tensor::from_slice(&[1.0f32]).set_requires_grad(true);
+        assert!((&leaf * 2.0).requires_grad());
+    }
+}
