@@ -1,5 +1,6 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
+pub mod dataset;
 mod linear;
 pub mod loss;
 pub mod parameters;
