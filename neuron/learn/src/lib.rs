@@ -3,6 +3,7 @@
 pub mod dataset;
 mod linear;
 pub mod loss;
+pub mod optim;
 pub mod parameters;
 pub mod router;
 pub mod synapse;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Trainable tensors by name, in the order of their names. The tensors share memory with their module.
 pub type Parameters = BTreeMap<String, Tensor>;
@@ -41,6 +41,14 @@ pub fn load(own: &Parameters, stored: &Parameters) -> Result<(), ParametersError
 /// How many numbers the parameters have together.
 pub fn n_parameters(parameters: &Parameters) -> usize {
     parameters.values().map(Tensor::numel).sum()
+}
+
+/// Whether every number of every parameter is finite. One that is not spoils everything that is computed from it.
+pub fn are_finite(parameters: &Parameters) -> bool {
+    // A sum is finite only if every summand is, and what f32 holds never overflows a sum in f64.
+    parameters
+        .values()
+        .all(|tensor| tensor.sum(Kind::Double).double_value(&[]).is_finite())
 }
 
 /// A parameter with these values: a leaf that collects gradients.
@@ -102,6 +110,16 @@ mod tests {
         load(&own, &stored).unwrap();
         assert_eq!(Vec::<f32>::try_from(&module).unwrap(), [3., 4.]);
         assert!(module.requires_grad() && module.is_leaf());
+    }
+
+    #[test]
+    fn one_number_that_is_not_finite_is_seen() {
+        let finite = Parameters::from([named("a", &[f32::MAX, f32::MAX]), named("b", &[0.])]);
+        assert!(are_finite(&finite));
+        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let spoilt = Parameters::from([named("a", &[1.]), named("b", &[0., number])]);
+            assert!(!are_finite(&spoilt));
+        }
     }
 
     #[test]
