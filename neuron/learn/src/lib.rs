@@ -1,10 +1,12 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
 pub mod dataset;
+pub mod device;
 mod linear;
 pub mod loss;
 pub mod optim;
 pub mod parameters;
+pub mod precision;
 pub mod router;
 pub mod synapse;
 pub mod tensor;
