@@ -1,5 +1,6 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
+pub mod checkpoint;
 pub mod dataset;
 pub mod device;
 mod linear;
