@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;
+pub mod events;
 mod linear;
 pub mod loss;
 pub mod optim;
