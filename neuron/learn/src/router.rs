@@ -37,7 +37,7 @@ pub struct RouterConfig {
     pub x_dim: i64,
     /// Width of queries and of the peers' keys.
     pub key_dim: i64,
-    /// At most this many peers are asked about a row.
+    /// At most this many peers are asked about a row, at least one.
     pub topk: i64,
 }
 
@@ -63,13 +63,23 @@ pub struct Router {
 
 impl Router {
     /// A router that knows no peer yet. One seed gives the same gate and the same first key for each peer.
+    ///
+    /// # Panics
+    ///
+    /// If a width or `topk` is not positive.
     pub fn new(config: RouterConfig, seed: u64, device: Device) -> Router {
+        let RouterConfig {
+            x_dim,
+            key_dim,
+            topk,
+        } = config;
+        assert!(x_dim > 0 && key_dim > 0 && topk > 0, "{config:?}");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Router {
             config,
             device,
-            gate: Linear::draw(config.x_dim, config.key_dim, &mut rng, device),
-            keys: PeerKeys::new(config.key_dim, seed, device),
+            gate: Linear::draw(x_dim, key_dim, &mut rng, device),
+            keys: PeerKeys::new(key_dim, seed, device),
         }
     }
 

@@ -28,7 +28,7 @@ impl Routes {
         scores: &Tensor,
         topk: i64,
     ) -> Result<Routes, RouterError> {
-        let n_selected = topk.clamp(0, scores.size()[1]);
+        let n_selected = topk.min(scores.size()[1]);
         let (best, columns) = scores.topk(n_selected, 1, true, true);
         // g_bj = exp(s_bj) / Σ_i exp(s_bi), i over the selected
         let weights = best.softmax(-1, Kind::Float);
@@ -56,6 +56,10 @@ impl Routes {
     }
 
     /// The rows of the batch that the peer at this position gets, in increasing order.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such position among the [peers](Self::peers).
     pub fn rows(&self, peer: usize) -> &[i64] {
         &self.rows[peer]
     }
