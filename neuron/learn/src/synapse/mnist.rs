@@ -7,7 +7,7 @@
 //! target  = log softmax(W₃·relu(W₂·relu(W₁·main)))                 [batch, 10]    1024 → 512 → 256 → 10
 //! ```
 //!
-//! The model of the seed document's walk-through, with its mistakes corrected: there, a ReLU cut off negative logits before
+//! The origin's model, with its mistakes corrected: there, a ReLU cut off negative logits before
 //! the softmax; here, logits go into it as they are. Which branch learns from which loss, and what was corrected there, is
 //! told at [`SynapseOutput`].
 
@@ -253,5 +253,7 @@ impl Synapse for Mnist {
     }
 }
 
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;
