@@ -1,6 +1,7 @@
 //! How neurons talk: identity, axon, nucleus and dendrite.
 
 pub mod identity;
+pub mod nucleus;
 pub mod roster;
 
 pub use identity::Identity;

@@ -1,0 +1,223 @@
+//! The nucleus: one thread that owns the served model, fed by a bounded queue, forming batches across callers.
+//!
+//! ```text
+//! axon ── submit ──► check against SynapseSpec ──► queue ──► batch ──► model ──► a Reply for each Ticket
+//!                       │ refused at once            │ full: refused at once
+//! ```
+//!
+//! # Promises
+//!
+//! * **One answer.** Every admitted request gets exactly one answer, whatever the model does: it may panic, fail, or give
+//!   another number of rows than it was given. The thread goes on.
+//! * **No poison.** A request is held against the declared shape and type before it is queued. Should a batch fail all the
+//!   same, each of its requests is asked alone, and only those that fail alone are refused.
+//! * **No work for nobody.** What expired or was abandoned in the queue never reaches the model.
+//! * **No waiting for a place.** The queue is bounded by requests and by bytes. Beyond, a request is refused at once, with an
+//!   estimate of when to try again.
+//! * **Stake first, nobody last for ever.** See [the order](queue) for the rule of ageing and for who is displaced.
+//! * **No half update.** A new model takes its place between two batches.
+//!
+//! A batch that runs is not interrupted: what it takes is bounded by [`NucleusConfig::max_batch_rows`].
+
+mod config;
+mod metrics;
+mod model;
+mod queue;
+mod request;
+mod shared;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::{fmt, sync::Arc, thread};
+
+use neuron_proto::Code;
+
+pub use self::{
+    config::{NucleusConfig, NucleusError},
+    metrics::Metrics,
+    model::{Model, ModelError},
+    request::{Refusal, Reply, Request, Ticket},
+    spec::SynapseSpec,
+};
+use self::{shared::Shared, worker::Worker};
+
+/// What waits in a nucleus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests.
+    pub requests: usize,
+    /// Their rows.
+    pub rows: u64,
+    /// Bytes of their inputs.
+    pub bytes: usize,
+}
+
+/// A handle on the thread that owns the model. Clones are handles on the same one.
+#[derive(Clone)]
+pub struct Nucleus {
+    config: NucleusConfig,
+    specs: Arc<[SynapseSpec]>,
+    shared: Arc<Shared>,
+}
+
+impl Nucleus {
+    /// Starts the thread that owns this model. It runs until the guard is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The configuration contradicts itself or what the model serves; the error says which numbers do, and how to mend it.
+    pub fn start(
+        model: Box<dyn Model>,
+        config: NucleusConfig,
+    ) -> Result<(Nucleus, JoinGuard), NucleusError> {
+        let specs: Arc<[SynapseSpec]> = model.synapses().into();
+        config.check(&specs)?;
+        let shared = Arc::new(Shared::new(config.clone()));
+        let worker = Worker::new(model, Arc::clone(&specs), Arc::clone(&shared));
+        let thread = thread::Builder::new()
+            .name("nucleus".to_owned())
+            .spawn(|| worker.run())
+            .map_err(|error| NucleusError::Thread(error.to_string()))?;
+        let guard = JoinGuard {
+            shared: Arc::clone(&shared),
+            thread: Some(thread),
+        };
+        Ok((
+            Nucleus {
+                config,
+                specs,
+                shared,
+            },
+            guard,
+        ))
+    }
+
+    /// Queues a request, or refuses it at once: this never waits, neither for a place nor for the model.
+    ///
+    /// # Errors
+    ///
+    /// * `NotImplemented`: no such synapse.
+    /// * `RequestShapeException`, `EmptyRequest`, `InvalidRequest`: not what the synapse takes.
+    /// * `NucleusTimeout`: the deadline has passed.
+    /// * `NucleusFull`: no place, with the time after which there may be one.
+    /// * `NotServingNucleus`: the nucleus is stopping.
+    pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
+        let admitted = self
+            .check(&request)
+            .and_then(|()| self.shared.submit(request));
+        admitted.inspect_err(|refusal| self.shared.metrics.count(refusal.code))
+    }
+
+    /// Hands over a newly trained model. The next batch is run by it, or by one that is handed over later still.
+    ///
+    /// # Errors
+    ///
+    /// Its synapses are others than those of the model before, which peers were told about.
+    pub fn swap(&self, model: Box<dyn Model>) -> Result<(), NucleusError> {
+        let actual = model.synapses();
+        if actual[..] != self.specs[..] {
+            return Err(NucleusError::OtherSynapses {
+                expected: self.specs.to_vec(),
+                actual,
+            });
+        }
+        self.shared.swap(model);
+        Ok(())
+    }
+
+    /// What the model serves.
+    pub fn synapses(&self) -> &[SynapseSpec] {
+        &self.specs
+    }
+
+    /// How much the nucleus takes on.
+    pub fn config(&self) -> &NucleusConfig {
+        &self.config
+    }
+
+    /// What waits just now.
+    pub fn load(&self) -> Load {
+        self.shared.load()
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
+        let Request {
+            modality, inputs, ..
+        } = request;
+        let spec = self
+            .specs
+            .iter()
+            .find(|spec| spec.modality == *modality)
+            .ok_or_else(|| {
+                let served: Vec<String> = self
+                    .specs
+                    .iter()
+                    .map(|spec| spec.modality.to_string())
+                    .collect();
+                let message = format!("{modality} is not served, only {}", served.join(", "));
+                Refusal::new(Code::NotImplemented, message)
+            })?;
+        spec.check_inputs(inputs, self.config.max_request_rows)?;
+        let (actual, max) = (inputs.n_bytes(), self.config.max_queue_bytes);
+        if actual > max {
+            let message = format!("expected at most {max} bytes, got {actual}: split the request");
+            return Err(Refusal::new(Code::RequestShapeException, message));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Nucleus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (config, load) = (&self.config, self.load());
+        f.debug_struct("Nucleus")
+            .field("config", config)
+            .field("load", &load)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the nucleus: dropping it ends admission, and the thread ends once it has answered what waits.
+#[must_use = "dropping the guard stops the nucleus"]
+pub struct JoinGuard {
+    shared: Arc<Shared>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl JoinGuard {
+    /// Ends admission, waits until everything that waits is answered and the thread has ended. Blocks; in asynchronous code,
+    /// use [`JoinGuard::stopped`].
+    pub fn join(mut self) {
+        self.shared.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the nucleus' thread panicked, which is a fault in it");
+        }
+    }
+
+    /// [`JoinGuard::join`] without blocking the runtime's threads.
+    pub async fn stopped(self) {
+        // A failure to join is a panic of `join`, which does not panic, or a runtime that is shutting down.
+        let _ = tokio::task::spawn_blocking(|| self.join()).await;
+    }
+}
+
+impl Drop for JoinGuard {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for JoinGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinGuard").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! What one entry point of a model takes and gives, and the check of requests and outputs against it.
+
+use neuron_proto::{Code, DType, Modality, Tensor};
+
+use super::Refusal;
+
+/// One entry point of a model.
+///
+/// Shapes are without the row axis, outermost first; 0 stands for any number of elements, which must then be the same for
+/// the requests of one batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SynapseSpec {
+    /// Which entry point this is.
+    pub modality: Modality,
+    /// Types of inputs that are taken.
+    pub input_dtypes: Vec<DType>,
+    /// Shape of one row of the inputs.
+    pub input_shape: Vec<u32>,
+    /// Shape of one row of the outputs.
+    pub output_shape: Vec<u32>,
+    /// Whether gradients of the outputs are taken.
+    pub accepts_gradients: bool,
+}
+
+impl SynapseSpec {
+    /// Checks that these inputs may be queued: nothing that passes can make the rows of other callers fail by its type or
+    /// shape, nor poison them with values that are not finite.
+    pub(super) fn check_inputs(&self, inputs: &Tensor, max_rows: u32) -> Result<(), Refusal> {
+        let wrong_shape = |message| Refusal::new(Code::RequestShapeException, message);
+        if !self.input_dtypes.contains(&inputs.dtype()) {
+            let (expected, actual) = (&self.input_dtypes, inputs.dtype());
+            return Err(wrong_shape(format!(
+                "expected elements among {expected:?}, got {actual}"
+            )));
+        }
+        let has_rows = !inputs.shape().is_empty();
+        if !has_rows || !fits(&self.input_shape, inputs.row_shape()) {
+            let (expected, actual) = (rows_of(&self.input_shape), inputs.shape());
+            return Err(wrong_shape(format!(
+                "expected inputs of {expected}, got {actual:?}"
+            )));
+        }
+        if inputs.rows() == 0 {
+            return Err(Refusal::new(
+                Code::EmptyRequest,
+                "expected at least one row, got none",
+            ));
+        }
+        if inputs.rows() > max_rows {
+            let rows = inputs.rows();
+            let message =
+                format!("expected at most {max_rows} rows, got {rows}: split the request");
+            return Err(wrong_shape(message));
+        }
+        if !inputs.is_finite() {
+            let message = "expected finite inputs, got some that are infinite or NaN";
+            return Err(Refusal::new(Code::InvalidRequest, message));
+        }
+        Ok(())
+    }
+
+    /// Checks what the model gave for `rows` rows.
+    pub(super) fn check_outputs(&self, outputs: &Tensor, rows: u32) -> Result<(), Refusal> {
+        let is_right = outputs.dtype() == DType::F32
+            && !outputs.shape().is_empty()
+            && outputs.rows() == rows
+            && fits(&self.output_shape, outputs.row_shape());
+        if is_right {
+            return Ok(());
+        }
+        let expected = rows_of(&self.output_shape);
+        let message =
+            format!("the model gave {outputs:?} for {rows} rows, expected f32 {expected}");
+        Err(Refusal::new(Code::ResponseShapeException, message))
+    }
+
+    /// Bytes of one row of inputs in the widest type, unless an axis is free.
+    pub(super) fn max_row_bytes(&self) -> Option<usize> {
+        let size = self.input_dtypes.iter().map(|dtype| dtype.size()).max()?;
+        self.input_shape
+            .iter()
+            .try_fold(size, |bytes, &dim| match dim {
+                0 => None,
+                dim => Some(bytes.saturating_mul(usize::try_from(dim).ok()?)),
+            })
+    }
+}
+
+/// Whether a row is of the declared shape; a free axis takes any number of elements but none.
+fn fits(declared: &[u32], actual: &[u32]) -> bool {
+    declared.len() == actual.len()
+        && declared.iter().zip(actual).all(|(&declared, &actual)| {
+            if declared == 0 {
+                actual > 0
+            } else {
+                actual == declared
+            }
+        })
+}
+
+/// `[rows, 1, 28, any]`
+fn rows_of(row_shape: &[u32]) -> String {
+    let axes = row_shape.iter().map(|&dim| match dim {
+        0 => "any".to_owned(),
+        dim => dim.to_string(),
+    });
+    let axes: Vec<String> = std::iter::once("rows".to_owned()).chain(axes).collect();
+    format!("[{}]", axes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image() -> SynapseSpec {
+        SynapseSpec {
+            modality: Modality::Image,
+            input_dtypes: vec![DType::F32, DType::U8],
+            input_shape: vec![1, 0],
+            output_shape: vec![10],
+            accepts_gradients: false,
+        }
+    }
+
+    fn refusal(inputs: Tensor) -> Code {
+        image().check_inputs(&inputs, 4).unwrap_err().code
+    }
+
+    #[test]
+    fn inputs_of_the_declared_type_and_shape_pass() {
+        let floats = Tensor::from_f32(&[4, 1, 3], &[0.0; 12]).unwrap();
+        let bytes = Tensor::from_u8(&[1, 1, 1], &[0]).unwrap();
+        assert_eq!(image().check_inputs(&floats, 4), Ok(()));
+        assert_eq!(image().check_inputs(&bytes, 4), Ok(()));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        let f32 = |shape: &[u32]| {
+            let n = shape.iter().map(|&dim| dim as usize).product();
+            Tensor::from_f32(shape, &vec![0.0; n]).unwrap()
+        };
+        assert_eq!(refusal(f32(&[])), Code::RequestShapeException);
+        assert_eq!(refusal(f32(&[4, 1])), Code::RequestShapeException);
+        assert_eq!(refusal(f32(&[4, 2, 3])), Code::RequestShapeException);
+        assert_eq!(refusal(f32(&[4, 1, 0])), Code::RequestShapeException);
+        assert_eq!(refusal(f32(&[5, 1, 3])), Code::RequestShapeException);
+        assert_eq!(refusal(f32(&[0, 1, 3])), Code::EmptyRequest);
+        assert_eq!(
+            refusal(f32(&[1, 1, 3]).cast(DType::F16).unwrap()),
+            Code::RequestShapeException
+        );
+        assert_eq!(
+            refusal(Tensor::from_f32(&[1, 1, 1], &[f32::NAN]).unwrap()),
+            Code::InvalidRequest
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_expected_and_what_arrived() {
+        let wrong = Tensor::from_f32(&[1, 2], &[0.0; 2]).unwrap();
+        let message = image().check_inputs(&wrong, 4).unwrap_err().message;
+        assert_eq!(message, "expected inputs of [rows, 1, any], got [1, 2]");
+    }
+
+    #[test]
+    fn outputs_need_every_row_in_the_declared_shape_as_f32() {
+        let outputs = Tensor::from_f32(&[2, 10], &[0.0; 20]).unwrap();
+        assert_eq!(image().check_outputs(&outputs, 2), Ok(()));
+        assert!(image().check_outputs(&outputs, 3).is_err());
+        assert!(
+            image()
+                .check_outputs(&outputs.cast(DType::F16).unwrap(), 2)
+                .is_err()
+        );
+        assert!(
+            image()
+                .check_outputs(&Tensor::from_f32(&[2, 5], &[0.0; 10]).unwrap(), 2)
+                .is_err()
+        );
+        assert!(
+            image()
+                .check_outputs(&Tensor::from_f32(&[], &[0.0]).unwrap(), 1)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_free_axis_has_no_largest_row() {
+        assert_eq!(image().max_row_bytes(), None);
+        assert_eq!(
+            SynapseSpec {
+                input_shape: vec![28, 28],
+                ..image()
+            }
+            .max_row_bytes(),
+            Some(3136)
+        );
+    }
+}

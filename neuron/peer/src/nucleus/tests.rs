@@ -1,0 +1,543 @@
+//! The nucleus' promises, kept against a scripted model.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use neuron_proto::{Code, DType, Modality, Tensor};
+
+use super::{
+    JoinGuard, Model, ModelError, Nucleus, NucleusConfig, NucleusError, Refusal, Reply, Request,
+    SynapseSpec, Ticket,
+};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Values that make the scripted model misbehave on the batch that holds them.
+const PANIC: f32 = -1.0;
+const FAIL: f32 = -2.0;
+const A_ROW_TOO_FEW: f32 = -3.0;
+
+/// Multiplies by a factor, reports each batch, and waits before each for a word from the test.
+struct Scripted {
+    factor: f32,
+    seen: mpsc::Sender<Vec<f32>>,
+    go: mpsc::Receiver<()>,
+}
+
+impl Model for Scripted {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        vec![SynapseSpec {
+            modality: Modality::Tensor,
+            input_dtypes: vec![DType::F32],
+            input_shape: vec![1],
+            output_shape: vec![1],
+            accepts_gradients: false,
+        }]
+    }
+
+    fn forward(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let values = inputs.to_f32().unwrap();
+        // A test that has dropped its ends lets the model run freely.
+        let _ = self.seen.send(values.clone());
+        let _ = self.go.recv();
+        assert!(!values.contains(&PANIC), "told to");
+        if values.contains(&FAIL) {
+            return Err(ModelError::Failed("told to".to_owned()));
+        }
+        let rows = inputs.rows() - u32::from(values.contains(&A_ROW_TOO_FEW));
+        let outputs: Vec<f32> = values[..rows as usize]
+            .iter()
+            .map(|value| value * self.factor)
+            .collect();
+        Ok(Tensor::from_f32(&[rows, 1], &outputs).unwrap())
+    }
+}
+
+/// The test's ends of a scripted model.
+struct Script {
+    seen: mpsc::Receiver<Vec<f32>>,
+    go: mpsc::Sender<()>,
+}
+
+impl Script {
+    fn model(factor: f32) -> (Box<Scripted>, Script) {
+        let ((tell, seen), (go, wait)) = (mpsc::channel(), mpsc::channel());
+        (
+            Box::new(Scripted {
+                factor,
+                seen: tell,
+                go: wait,
+            }),
+            Script { seen, go },
+        )
+    }
+
+    /// Waits until the model has begun on a batch, and says which.
+    fn begun(&self) -> Vec<f32> {
+        self.seen
+            .recv_timeout(PATIENCE)
+            .expect("the model begins on a batch")
+    }
+
+    /// Lets as many batches run.
+    fn run(&self, n_batches: usize) {
+        for _ in 0..n_batches {
+            self.go.send(()).expect("the model waits for the word");
+        }
+    }
+
+    /// Lets every batch run, and says which there were once no more can come.
+    fn run_freely(self) -> Vec<Vec<f32>> {
+        drop(self.go);
+        self.seen.iter().collect()
+    }
+}
+
+/// A nucleus whose model doubles.
+fn nucleus(config: NucleusConfig) -> (Nucleus, JoinGuard, Script) {
+    let (model, script) = Script::model(2.0);
+    let (nucleus, guard) = Nucleus::start(model, config).unwrap();
+    (nucleus, guard, script)
+}
+
+/// A nucleus whose model runs on this value, until the script says go.
+fn busy_nucleus(config: NucleusConfig) -> (Nucleus, JoinGuard, Script, Ticket) {
+    let (nucleus, guard, script) = nucleus(config);
+    let ticket = nucleus.submit(request(&[0.0])).unwrap();
+    assert_eq!(script.begun(), [0.0]);
+    (nucleus, guard, script, ticket)
+}
+
+fn request(values: &[f32]) -> Request {
+    let inputs = Tensor::from_f32(&[u32::try_from(values.len()).unwrap(), 1], values).unwrap();
+    let deadline = Instant::now() + 10 * PATIENCE;
+    Request {
+        modality: Modality::Tensor,
+        inputs,
+        priority: 0,
+        deadline,
+    }
+}
+
+async fn answer(ticket: Ticket) -> Result<Reply, Refusal> {
+    tokio::time::timeout(PATIENCE, ticket)
+        .await
+        .expect("every ticket is answered")
+}
+
+async fn outputs(ticket: Ticket) -> Vec<f32> {
+    answer(ticket)
+        .await
+        .expect("the request is answered")
+        .outputs
+        .to_f32()
+        .unwrap()
+}
+
+async fn code(ticket: Ticket) -> Code {
+    answer(ticket)
+        .await
+        .expect_err("the request is refused")
+        .code
+}
+
+#[tokio::test]
+async fn requests_that_wait_share_a_batch_and_get_their_own_rows() {
+    let (nucleus, _guard, script, first) = busy_nucleus(NucleusConfig::default());
+    let second = nucleus.submit(request(&[1.0, 2.0])).unwrap();
+    let third = nucleus.submit(request(&[3.0])).unwrap();
+    script.run(2);
+    assert_eq!(outputs(first).await, [0.0]);
+    assert_eq!(script.begun(), [1.0, 2.0, 3.0]);
+    let second = answer(second).await.unwrap();
+    assert_eq!(second.outputs.to_f32().unwrap(), [2.0, 4.0]);
+    assert_eq!(second.batch_rows, 3);
+    assert_eq!(outputs(third).await, [6.0]);
+}
+
+#[tokio::test]
+async fn the_reply_says_where_the_time_went() {
+    let (_nucleus, _guard, script, first) = busy_nucleus(NucleusConfig::default());
+    let began = Instant::now();
+    let ran = Duration::from_millis(5);
+    while began.elapsed() < ran {
+        tokio::task::yield_now().await;
+    }
+    script.run(1);
+    let reply = answer(first).await.unwrap();
+    assert!(reply.compute >= ran, "{:?}", reply.compute);
+    assert!(reply.queue < PATIENCE);
+}
+
+#[tokio::test]
+async fn stake_goes_first_and_every_fourth_batch_is_the_oldest() {
+    let config = NucleusConfig {
+        max_batch_rows: 1,
+        max_request_rows: 1,
+        ..NucleusConfig::default()
+    };
+    let (nucleus, guard, script, first) = busy_nucleus(config);
+    let ask = |stake: u8| Request {
+        priority: stake.into(),
+        ..request(&[stake.into()])
+    };
+    let tickets: Vec<Ticket> = (1..10)
+        .map(|stake| nucleus.submit(ask(stake)).unwrap())
+        .collect();
+    drop(guard);
+    let order: Vec<f32> = script.run_freely().concat();
+    // Batch 0 is the one that ran; 3 and 7 go by age.
+    assert_eq!(order, [9.0, 8.0, 1.0, 7.0, 6.0, 5.0, 2.0, 4.0, 3.0]);
+    assert_eq!(outputs(first).await, [0.0]);
+    for (ticket, stake) in tickets.into_iter().zip(1u8..) {
+        assert_eq!(outputs(ticket).await, [f32::from(stake) * 2.0]);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_request_spoils_no_other_of_its_batch() {
+    let cases = [
+        (PANIC, Code::UnknownException),
+        (FAIL, Code::UnknownException),
+        (A_ROW_TOO_FEW, Code::ResponseShapeException),
+    ];
+    for (poison, expected) in cases {
+        let (nucleus, _guard, script, _first) = busy_nucleus(NucleusConfig::default());
+        let ask = |value| nucleus.submit(request(&[value])).unwrap();
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for n in 0u8..32 {
+            if n % 4 == 3 {
+                bad.push(ask(poison))
+            } else {
+                good.push((n, ask(n.into())))
+            }
+        }
+        drop(script.go);
+        assert_eq!(script.seen.recv().unwrap().len(), 32, "they share a batch");
+        assert_eq!((good.len(), bad.len()), (24, 8));
+        for (n, ticket) in good {
+            assert_eq!(outputs(ticket).await, [f32::from(n) * 2.0]);
+        }
+        for ticket in bad {
+            assert_eq!(code(ticket).await, expected);
+        }
+        assert_eq!(outputs(ask(5.0)).await, [10.0], "the next request is fine");
+        // The batch and each of the eight alone.
+        assert_eq!(
+            nucleus.metrics().panics(),
+            if poison == PANIC { 9 } else { 0 }
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_that_says_so() {
+    let (nucleus, _guard, script) = nucleus(NucleusConfig::default());
+    script.run(1);
+    let refusal = answer(nucleus.submit(request(&[PANIC])).unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::new(Code::UnknownException, "the model panicked: told to")
+    );
+}
+
+#[tokio::test]
+async fn what_the_synapse_does_not_take_is_refused_at_once() {
+    let (nucleus, _guard, _script) = nucleus(NucleusConfig::default());
+    let refused = |request| nucleus.submit(request).unwrap_err().code;
+    let text = Request {
+        modality: Modality::Text,
+        ..request(&[1.0])
+    };
+    assert_eq!(refused(text), Code::NotImplemented);
+    let wide = Tensor::from_f32(&[1, 2], &[1.0; 2]).unwrap();
+    assert_eq!(
+        refused(Request {
+            inputs: wide,
+            ..request(&[])
+        }),
+        Code::RequestShapeException
+    );
+    assert_eq!(refused(request(&[])), Code::EmptyRequest);
+    assert_eq!(refused(request(&[1.0; 65])), Code::RequestShapeException);
+    assert_eq!(refused(request(&[f32::NAN])), Code::InvalidRequest);
+    let late = Request {
+        deadline: Instant::now(),
+        ..request(&[1.0])
+    };
+    assert_eq!(refused(late), Code::NucleusTimeout);
+    assert_eq!(nucleus.load().requests, 0);
+    assert_eq!(nucleus.metrics().answered(Code::RequestShapeException), 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_says_when_to_come_back() {
+    let by_requests = NucleusConfig {
+        max_queue_requests: 4,
+        ..NucleusConfig::default()
+    };
+    let by_bytes = NucleusConfig {
+        max_queue_bytes: 256,
+        ..NucleusConfig::default()
+    };
+    for (config, rows) in [(by_requests, 1), (by_bytes, 16)] {
+        let (nucleus, _guard, script, _first) = busy_nucleus(config);
+        let ask = || nucleus.submit(request(&vec![1.0; rows]));
+        let waiting: Vec<Ticket> = (0..4).map(|_| ask().unwrap()).collect();
+        let refusal = ask().unwrap_err();
+        assert_eq!(refusal.code, Code::NucleusFull);
+        assert!(
+            refusal
+                .retry_after
+                .is_some_and(|wait| wait > Duration::ZERO)
+        );
+        let status = tonic::Status::from(refusal.clone());
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert!(neuron_proto::retry_after(&status) >= refusal.retry_after);
+        drop(script.go);
+        for ticket in waiting {
+            assert_eq!(outputs(ticket).await, vec![2.0; rows]);
+        }
+        assert_eq!(
+            outputs(ask().unwrap()).await,
+            vec![2.0; rows],
+            "there is room again"
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_stake_displaces_the_lowest_that_is_not_sheltered() {
+    let config = NucleusConfig {
+        max_queue_requests: 4,
+        ..NucleusConfig::default()
+    };
+    let (nucleus, _guard, script, _first) = busy_nucleus(config);
+    let ask = |value: f32, stake| {
+        nucleus.submit(Request {
+            priority: stake,
+            ..request(&[value])
+        })
+    };
+    // The request that runs was number 0, so these are numbers 1 to 4, and number 3 is sheltered.
+    let one = ask(1.0, 5).unwrap();
+    let two = ask(2.0, 2).unwrap();
+    let three = ask(3.0, 0).unwrap();
+    let four = ask(4.0, 2).unwrap();
+    assert_eq!(
+        ask(5.0, 2).unwrap_err().code,
+        Code::NucleusFull,
+        "not more stake than the lowest"
+    );
+    let six = ask(6.0, 3).unwrap();
+    let refusal = answer(four).await.unwrap_err();
+    assert_eq!(
+        refusal.code,
+        Code::NucleusFull,
+        "the youngest of the lowest stake"
+    );
+    assert!(refusal.retry_after.is_some());
+    drop(script.go);
+    for (ticket, value) in [(one, 1.0), (two, 2.0), (three, 3.0), (six, 6.0)] {
+        assert_eq!(outputs(ticket).await, [value * 2.0]);
+    }
+}
+
+#[tokio::test]
+async fn expired_work_is_answered_and_never_reaches_the_model() {
+    let (nucleus, guard, script, first) = busy_nucleus(NucleusConfig::default());
+    let deadline = Instant::now() + Duration::from_millis(2);
+    let late = nucleus
+        .submit(Request {
+            deadline,
+            ..request(&[7.0])
+        })
+        .unwrap();
+    let good = nucleus.submit(request(&[8.0])).unwrap();
+    while Instant::now() <= deadline {
+        tokio::task::yield_now().await;
+    }
+    drop(guard);
+    assert_eq!(script.run_freely(), [[8.0]]);
+    assert_eq!(code(late).await, Code::NucleusTimeout);
+    assert_eq!(outputs(first).await, [0.0]);
+    assert_eq!(outputs(good).await, [16.0]);
+}
+
+#[tokio::test]
+async fn abandoned_work_frees_its_place_at_once_and_never_reaches_the_model() {
+    let (nucleus, guard, script, first) = busy_nucleus(NucleusConfig::default());
+    let abandoned = nucleus.submit(request(&[7.0])).unwrap();
+    assert_eq!((nucleus.load().requests, nucleus.load().bytes), (1, 4));
+    drop(abandoned);
+    assert_eq!((nucleus.load().requests, nucleus.load().bytes), (0, 0));
+    assert_eq!(nucleus.metrics().abandoned(), 1);
+    drop(guard);
+    assert_eq!(script.run_freely(), Vec::<Vec<f32>>::new());
+    assert_eq!(outputs(first).await, [0.0]);
+}
+
+#[tokio::test]
+async fn a_new_model_takes_over_between_two_batches() {
+    let (nucleus, _guard, script, first) = busy_nucleus(NucleusConfig::default());
+    let running = nucleus.submit(request(&[1.0])).unwrap();
+    script.run(1);
+    assert_eq!(outputs(first).await, [0.0]);
+    assert_eq!(script.begun(), [1.0]);
+
+    let (triples, triple_script) = Script::model(3.0);
+    drop(triple_script.go);
+    nucleus.swap(triples).unwrap();
+    let next = nucleus.submit(request(&[1.0])).unwrap();
+    script.run(1);
+
+    assert_eq!(
+        outputs(running).await,
+        [2.0],
+        "the batch that ran keeps its model"
+    );
+    assert_eq!(outputs(next).await, [3.0]);
+}
+
+/// Serves something else than [`Scripted`].
+struct Other;
+
+impl Model for Other {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        let (mut synapses, wider) = (Script::model(1.0).0.synapses(), vec![2]);
+        synapses[0].output_shape = wider;
+        synapses
+    }
+
+    fn forward(&mut self, _: Modality, _: &Tensor) -> Result<Tensor, ModelError> {
+        Err(ModelError::NotImplemented("never asked".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_serves_something_else_is_not_taken() {
+    let (nucleus, _guard, script) = nucleus(NucleusConfig::default());
+    let refusal = nucleus.swap(Box::new(Other)).unwrap_err();
+    assert!(matches!(refusal, NucleusError::OtherSynapses { .. }));
+    script.run(1);
+    assert_eq!(
+        outputs(nucleus.submit(request(&[1.0])).unwrap()).await,
+        [2.0]
+    );
+}
+
+#[tokio::test]
+async fn stopping_answers_everything_and_admits_nothing_more() {
+    let config = NucleusConfig {
+        max_wait: PATIENCE * 10,
+        max_batch_rows: 64,
+        ..NucleusConfig::default()
+    };
+    let (nucleus, guard, script) = nucleus(config);
+    let waiting: Vec<Ticket> = (0u8..5)
+        .map(|n| nucleus.submit(request(&[n.into()])).unwrap())
+        .collect();
+    drop(script.go);
+    tokio::time::timeout(PATIENCE, guard.stopped())
+        .await
+        .expect("the thread ends");
+    assert_eq!(
+        nucleus.submit(request(&[9.0])).unwrap_err().code,
+        Code::NotServingNucleus
+    );
+    for (ticket, n) in waiting.into_iter().zip(0u8..) {
+        assert_eq!(outputs(ticket).await, [f32::from(n) * 2.0]);
+    }
+    assert_eq!(nucleus.metrics().batches(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_others_until_it_is_full() {
+    let config = NucleusConfig {
+        max_wait: PATIENCE * 10,
+        max_batch_rows: 3,
+        max_request_rows: 2,
+        ..NucleusConfig::default()
+    };
+    let (nucleus, _guard, script) = nucleus(config);
+    drop(script.go);
+    let one = nucleus.submit(request(&[1.0])).unwrap();
+    let two = nucleus.submit(request(&[2.0, 3.0])).unwrap();
+    assert_eq!(answer(one).await.unwrap().batch_rows, 3);
+    assert_eq!(outputs(two).await, [4.0, 6.0]);
+}
+
+#[tokio::test]
+async fn a_lone_request_waits_no_longer_than_it_must() {
+    let max_wait = Duration::from_millis(3);
+    let (nucleus, _guard, script) = nucleus(NucleusConfig {
+        max_wait,
+        ..NucleusConfig::default()
+    });
+    drop(script.go);
+    let reply = answer(nucleus.submit(request(&[1.0])).unwrap())
+        .await
+        .unwrap();
+    assert!(reply.queue >= max_wait, "{:?}", reply.queue);
+}
+
+#[tokio::test]
+async fn ten_thousand_at_once_are_all_answered_within_the_bounds() {
+    let config = NucleusConfig {
+        max_queue_requests: 100,
+        ..NucleusConfig::default()
+    };
+    let (nucleus, _guard, script, first) = busy_nucleus(config);
+    let mut tickets = Vec::new();
+    let mut n_refused = 0;
+    for _ in 0..10_000 {
+        match nucleus.submit(request(&[1.0])) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(refusal) => {
+                assert_eq!(refusal.code, Code::NucleusFull);
+                n_refused += 1;
+            }
+        }
+        assert!(nucleus.load().requests <= 100 && nucleus.load().bytes <= 400);
+    }
+    assert_eq!((tickets.len(), n_refused), (100, 9_900));
+    drop(script.go);
+    assert_eq!(outputs(first).await, [0.0]);
+    for ticket in tickets {
+        assert_eq!(outputs(ticket).await, [2.0]);
+    }
+    assert_eq!(nucleus.metrics().answered(Code::NucleusFull), 9_900);
+    assert_eq!(nucleus.metrics().answered(Code::Success), 101);
+}
+
+#[tokio::test]
+async fn metrics_tell_what_happened() {
+    let registry = prometheus::Registry::new();
+    let (nucleus, _guard, script) = nucleus(NucleusConfig::default());
+    nucleus.metrics().register(&registry).unwrap();
+    drop(script.go);
+    outputs(nucleus.submit(request(&[1.0, 2.0])).unwrap()).await;
+    let text = prometheus::TextEncoder::new()
+        .encode_to_string(&registry.gather())
+        .unwrap();
+    for line in [
+        r#"neuron_nucleus_requests_total{code="SUCCESS"} 1"#,
+        r#"neuron_nucleus_batches_total{closed="waited"} 1"#,
+        "neuron_nucleus_batch_rows_sum 2",
+        "neuron_nucleus_queue_requests 0",
+        "neuron_nucleus_queue_seconds_count 1",
+        "neuron_nucleus_compute_seconds_count 1",
+        "neuron_nucleus_panics_total 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    assert!(
+        nucleus.metrics().register(&registry).is_err(),
+        "twice the same names"
+    );
+}
