@@ -61,6 +61,17 @@ pub enum Call {
         /// Units.
         amount: u64,
     },
+    /// Set the blocks between two epochs of a network. Only root may: see [`Call::Sudo`].
+    SetTempo {
+        /// Of which network.
+        netid: u16,
+        /// Blocks.
+        tempo: u32,
+    },
+    /// Do something as root. Signed by the sudo account, which on a development chain is Alice.
+    ///
+    /// What comes of the inner call is in an event: that this call is included does not say that the inner one succeeded.
+    Sudo(Box<Call>),
 }
 
 impl Call {
@@ -74,11 +85,29 @@ impl Call {
             Self::AddStake { .. } => "Metagraph::add_stake",
             Self::RemoveStake { .. } => "Metagraph::remove_stake",
             Self::Transfer { .. } => "Balances::transfer_keep_alive",
+            Self::SetTempo { .. } => "Metagraph::set_hyperparameter",
+            Self::Sudo(_) => "Sudo::sudo",
         }
     }
 
     pub(crate) fn payload(&self) -> DynamicPayload<Composite<()>> {
-        let arguments = match self {
+        let (pallet, name) = self.path();
+        subxt::dynamic::tx(pallet, name, Composite::named(self.arguments()))
+    }
+
+    /// As the argument of another call.
+    fn value(&self) -> Value {
+        let (pallet, name) = self.path();
+        let call = Value::named_variant(name, self.arguments());
+        Value::unnamed_variant(pallet, [call])
+    }
+
+    fn path(&self) -> (&'static str, &'static str) {
+        self.name().split_once("::").unwrap_or_default()
+    }
+
+    fn arguments(&self) -> Vec<(&'static str, Value)> {
+        match self {
             Self::Register {
                 netid,
                 hotkey,
@@ -116,9 +145,15 @@ impl Call {
                 ),
                 ("value", number(*amount)),
             ],
-        };
-        let (pallet, name) = self.name().split_once("::").unwrap_or_default();
-        subxt::dynamic::tx(pallet, name, Composite::named(arguments))
+            Self::SetTempo { netid, tempo } => vec![
+                ("netid", number(*netid)),
+                (
+                    "hyperparameter",
+                    Value::unnamed_variant("Tempo", [number(*tempo)]),
+                ),
+            ],
+            Self::Sudo(call) => vec![("call", call.value())],
+        }
     }
 }
 
