@@ -6,13 +6,13 @@ export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOM
 # dependency each time, so that nothing is compiled twice. See docs/adr/0003-one-profile-one-target-directory.md.
 CARGO_FLAGS := --release --locked
 NODE := $(CARGO_TARGET_DIR)/release/connectome-node
-# Cases per property and seconds of libFuzzer in `make fuzz`, and what else the node of `make node` is given.
+# Cases per property and seconds of libFuzzer in `make fuzz`, and what else `make node` and `make demo` are given.
 CASES ?= 20000
 FUZZ_SECONDS ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node test lint bench doc fuzz weights
+.PHONY: help setup node demo test lint bench doc fuzz weights
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup: ## install what the build needs; safe to repeat
 node: setup ## build the node if needed and run a development chain on port 9944 (ARGS=.. adds options)
 	cargo build $(CARGO_FLAGS) --workspace --bin connectome-node
 	$(NODE) --dev $(ARGS)
+
+demo: ## set up, build, and watch a chain and five neurons that teach each other; ends with a report (ARGS=.. adds options)
+	@./scripts/demo.sh $(ARGS)
 
 test: ## set up, then every check: format, lints, docs, build, all tests
 	@./scripts/test.sh

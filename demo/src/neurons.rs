@@ -1,0 +1,143 @@
+//! The neurons as processes: how each is started, and what it writes.
+
+use crate::{
+    chain::NETID,
+    process::Process,
+    run_log::{Event, RunLog},
+};
+use anyhow::{Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+/// How long a neuron may take to finish its step and save its model.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What all neurons of a demo have in common.
+pub(crate) struct Setup {
+    /// The program that trains.
+    pub(crate) worker: PathBuf,
+    /// Where run folders and logs go.
+    pub(crate) folder: PathBuf,
+    /// How many neurons, hence shards, there are.
+    pub(crate) n: usize,
+    /// See [`Options`](crate::options::Options).
+    pub(crate) seed: u64,
+}
+
+impl Setup {
+    /// What both ways to train have in common: the `index`-th model, on its shard of the digits, with one thread.
+    fn arguments(&self, index: usize, run: &Path) -> Vec<String> {
+        let seed = self.seed.wrapping_add(u64::try_from(index).unwrap_or(0));
+        vec![
+            "train".into(),
+            format!("--run-dir={}", run.display()),
+            "--dataset=digits".into(),
+            format!("--shard={index}/{}", self.n),
+            format!("--seed={seed}"),
+            "--device=cpu".into(),
+            "--threads=1".into(),
+        ]
+    }
+
+    fn start(&self, name: &str, index: usize, more: Vec<String>) -> Result<Trainee> {
+        let run = self.folder.join(name);
+        fs::create_dir_all(&run)?;
+        let mut arguments = self.arguments(index, &run);
+        arguments.extend(more);
+        let log = self.folder.join(format!("{name}.log"));
+        Ok(Trainee {
+            index,
+            process: Process::start(name, &self.worker, arguments, log)?,
+            log: RunLog::new(run.join("events.jsonl")),
+        })
+    }
+
+    /// Starts the `index`-th neuron, with the key of `uri`, on the chain at `url`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub(crate) fn together(
+        &self,
+        index: usize,
+        url: &str,
+        uri: &str,
+        is_garbage: bool,
+    ) -> Result<Trainee> {
+        let mut more = vec![
+            format!("--chain={url}"),
+            format!("--netid={NETID}"),
+            format!("--uri={uri}"),
+            "--listen=127.0.0.1:0".into(),
+        ];
+        if is_garbage {
+            more.push("--answer=garbage".into());
+        }
+        self.start(&format!("neuron-{index}"), index, more)
+    }
+
+    /// Trains the model of the `index`-th neuron without a network, for as many steps as it did with one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub(crate) fn alone(&self, index: usize, steps: u64) -> Result<Trainee> {
+        let more = vec!["--alone".into(), format!("--steps={steps}")];
+        self.start(&format!("alone-{index}"), index, more)
+    }
+}
+
+/// A process that trains.
+pub(crate) struct Trainee {
+    /// Its place among the neurons.
+    pub(crate) index: usize,
+    process: Process,
+    log: RunLog,
+}
+
+impl Trainee {
+    /// What it wrote since the last time.
+    ///
+    /// # Errors
+    ///
+    /// If that is not what a run log holds.
+    pub(crate) fn news(&mut self) -> Result<Vec<Event>> {
+        self.log.news()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.ended()
+    }
+
+    /// An error that says how it ended, unless it ended well.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub(crate) fn check(&self, status: ExitStatus) -> Result<()> {
+        if !status.success() {
+            let (name, tail) = (&self.process.name, self.process.tail());
+            bail!("{name} ended with {status}; its log ends with\n{tail}");
+        }
+        Ok(())
+    }
+
+    /// Tells it to finish, and gives what it still wrote.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say how it ended.
+    pub(crate) async fn stop(mut self) -> Result<(usize, Vec<Event>)> {
+        self.process.stop(GRACE).await?;
+        Ok((self.index, self.log.news()?))
+    }
+}
