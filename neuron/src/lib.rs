@@ -1,1 +1,22 @@
 //! The neuron command: wallets, stake, weights, the metagraph, queries; serve and train start the worker.
+//!
+//! `neuron-worker` takes its command line, configuration, keys, logs and exit codes from here too, so that both programs
+//! are one to their user. Nothing here names libtorch.
+
+mod advertise;
+mod amount;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod exit;
+mod keys;
+pub mod metrics;
+mod output;
+mod prompt;
+pub mod telemetry;
+
+pub use advertise::{AdvertiseError, advertised};
+pub use amount::{Amount, AmountError};
+pub use keys::KeysError;
+pub use output::{Output, table};
+pub use prompt::PromptError;

@@ -1,0 +1,163 @@
+//! The command line: every command, and every setting that a command can have.
+//!
+//! A *setting* is an option that can also come from the environment and the configuration file ([`crate::config`]): those
+//! with an `env` here. Each has one name in three spellings, `--learning-rate`, `CONNECTOME_LEARNING_RATE` and
+//! `learning-rate = 0.01`, and means the same in every command that has it.
+
+mod axon;
+mod chain;
+mod dendrite;
+mod device;
+mod duration;
+mod global;
+mod min_stake;
+mod model;
+mod nucleus;
+mod query;
+mod secret;
+mod settings;
+mod shard;
+mod stake;
+mod training;
+mod wallet;
+mod weights;
+
+use std::net::SocketAddr;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use axon::AxonSettings;
+pub use chain::{Doctor, MetagraphCommand, NetworkCommand, Register};
+pub use dendrite::{DendriteSettings, Wire};
+pub use device::{Device, DeviceError};
+pub use global::{Global, LogFormat};
+pub use min_stake::{MinStake, MinStakeError};
+pub use model::{Answer, ModelSettings, SynapseName};
+pub use nucleus::NucleusSettings;
+pub use query::Query;
+pub use secret::Secret;
+pub(crate) use settings::{command, settings_command};
+pub use shard::{Shard, ShardError};
+pub use stake::{StakeAmount, StakeCommand};
+pub use training::{DatasetName, ScheduleName, TrainingSettings};
+pub use wallet::{Import, New, Scope, Show, WalletCommand};
+pub use weights::{Opinion, OpinionError, WeightsCommand};
+
+/// Run a neuron: a model that serves its peers, asks its peers, and is paid for being worth asking.
+///
+/// A neuron lives in a network on a chain, under a coldkey that owns its funds and a hotkey that signs for it. To start:
+///
+///   neuron wallet new                 make the two keys
+///   neuron register                   become a neuron (costs a fee, paid by the coldkey)
+///   neuron train                      serve, ask and learn, until Ctrl-C
+///   neuron metagraph --watch          see what everybody is worth
+///
+/// On a development chain, `--uri //Alice` stands for both keys. `neuron <COMMAND> --help` explains each option, and
+/// `neuron config show` says where each setting comes from: flags count before the environment, the environment before
+/// the configuration file, the file before the defaults.
+#[derive(Debug, Parser)]
+#[command(
+    name = "neuron",
+    version,
+    verbatim_doc_comment,
+    arg_required_else_help = true,
+    after_help = crate::exit::HELP,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// What every command has.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command. Each is carried out by the file of its name in `commands/`, except `serve` and `train`, which start
+/// `neuron-worker`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make, import and look at keys
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Serve a trained model to peers, without learning
+    Serve(Box<Serve>),
+    /// Serve, ask peers, and learn
+    Train(Box<Train>),
+    /// See what is configured, and where it comes from
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Write completions for a shell to standard output
+    ///
+    /// For instance: neuron completions bash > /etc/bash_completion.d/neuron
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `neuron config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// List every setting, its value, and where that comes from
+    Show,
+    /// Say where the configuration file is looked for
+    Path,
+}
+
+/// `neuron serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// How peers reach it.
+    #[command(flatten)]
+    pub axon: AxonSettings,
+    /// How requests become batches.
+    #[command(flatten)]
+    pub nucleus: NucleusSettings,
+    /// What is served.
+    #[command(flatten)]
+    pub model: ModelSettings,
+    /// What is measured.
+    #[command(flatten)]
+    pub metrics: MetricsSettings,
+}
+
+/// `neuron train`.
+#[derive(Clone, Debug, Args)]
+pub struct Train {
+    /// What and how it learns.
+    #[command(flatten)]
+    pub training: TrainingSettings,
+    /// What learns and is served.
+    #[command(flatten)]
+    pub model: ModelSettings,
+    /// How peers are asked.
+    #[command(flatten)]
+    pub dendrite: DendriteSettings,
+    /// How peers reach it.
+    #[command(flatten)]
+    pub axon: AxonSettings,
+    /// How requests become batches.
+    #[command(flatten)]
+    pub nucleus: NucleusSettings,
+    /// What is measured.
+    #[command(flatten)]
+    pub metrics: MetricsSettings,
+}
+
+/// Where measurements are had.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsSettings {
+    /// Serve Prometheus metrics on this address, under /metrics
+    #[arg(long, env = "CONNECTOME_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Cli {
+    /// The definition, for completions and tests.
+    pub fn definition() -> clap::Command {
+        command(Cli::command())
+    }
+}

@@ -1,0 +1,65 @@
+//! Settings of the dendrite: how peers are asked.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use clap::{Args, ValueEnum};
+use neuron_proto::DType;
+
+use super::duration::duration;
+
+/// How peers are asked.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Dendrite: asking peers")]
+pub struct DendriteSettings {
+    /// How long peers have to answer
+    #[arg(
+        long,
+        env = "CONNECTOME_DEADLINE",
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = duration
+    )]
+    pub deadline: Duration,
+    /// Go on when this many peers have answered and --grace has passed [default: wait for all]
+    #[arg(long, env = "CONNECTOME_FIRST", value_name = "NUMBER")]
+    pub first: Option<NonZeroUsize>,
+    /// How long the other peers have once --first have answered
+    #[arg(
+        long,
+        env = "CONNECTOME_GRACE",
+        value_name = "DURATION",
+        default_value = "50ms",
+        value_parser = duration
+    )]
+    pub grace: Duration,
+    /// Precision of tensors on the wire; f16 and bf16 halve the bytes
+    #[arg(
+        long,
+        env = "CONNECTOME_WIRE",
+        value_name = "TYPE",
+        value_enum,
+        default_value = "f32"
+    )]
+    pub wire: Wire,
+}
+
+/// Precision of tensors on the wire.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wire {
+    /// As computed
+    F32,
+    /// Half precision
+    F16,
+    /// Half precision with the range of f32
+    Bf16,
+}
+
+impl From<Wire> for DType {
+    fn from(wire: Wire) -> DType {
+        match wire {
+            Wire::F32 => DType::F32,
+            Wire::F16 => DType::F16,
+            Wire::Bf16 => DType::BF16,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Settings of the model: which, where it computes, where it is kept.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use neuron_wallet::PublicKey;
+
+use super::{Device, global::path};
+
+/// Which model, where it computes, and where it is kept.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelSettings {
+    /// Model that learns and is served
+    #[arg(
+        long,
+        env = "CONNECTOME_SYNAPSE",
+        value_name = "NAME",
+        value_enum,
+        default_value = "mnist"
+    )]
+    pub synapse: SynapseName,
+    /// Where it computes: auto, cpu, cuda or cuda:1
+    #[arg(
+        long,
+        env = "CONNECTOME_DEVICE",
+        value_name = "DEVICE",
+        default_value = "auto"
+    )]
+    pub device: Device,
+    /// Compute forward passes on a GPU in half precision
+    #[arg(long, env = "CONNECTOME_MIXED_PRECISION")]
+    pub mixed_precision: bool,
+    /// Folder of checkpoints and logs [default: ~/.connectome/runs/<hotkey>/<netid>]
+    #[arg(long, env = "CONNECTOME_RUN", value_name = "FOLDER", value_parser = path)]
+    pub run: Option<PathBuf>,
+    /// What everything random is drawn from: a run on the CPU repeats itself
+    #[arg(
+        long,
+        env = "CONNECTOME_SEED",
+        value_name = "NUMBER",
+        default_value = "0"
+    )]
+    pub seed: u64,
+    /// Development: what peers are answered, the model's output or noise of the same shape
+    #[arg(
+        long,
+        env = "CONNECTOME_ANSWER",
+        value_name = "KIND",
+        value_enum,
+        default_value = "honest"
+    )]
+    pub answer: Answer,
+}
+
+impl ModelSettings {
+    /// Where checkpoints and logs of a neuron go.
+    pub fn run_folder(&self, hotkey: &PublicKey, netid: u16) -> PathBuf {
+        self.run.clone().unwrap_or_else(|| {
+            let home = std::env::home_dir().unwrap_or_default();
+            home.join(".connectome/runs")
+                .join(hotkey.to_string())
+                .join(netid.to_string())
+        })
+    }
+}
+
+/// A model that there is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SynapseName {
+    /// Tells handwritten digits apart
+    Mnist,
+}
+
+/// What peers are answered.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Answer {
+    /// What the model says
+    Honest,
+    /// Noise, to see what becomes of those who answer so
+    Garbage,
+}

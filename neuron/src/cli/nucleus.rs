@@ -1,0 +1,54 @@
+//! Settings of the nucleus: its queue and its batches.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use clap::Args;
+
+use super::duration::duration;
+
+/// How requests queue up and become batches.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Nucleus: queue and batches")]
+pub struct NucleusSettings {
+    /// Requests that may wait; more are refused with a hint when to come back
+    #[arg(
+        long,
+        env = "CONNECTOME_QUEUE_REQUESTS",
+        value_name = "NUMBER",
+        default_value = "1024"
+    )]
+    pub queue_requests: NonZeroU32,
+    /// MiB of tensors that may wait
+    #[arg(
+        long,
+        env = "CONNECTOME_QUEUE_MIB",
+        value_name = "NUMBER",
+        default_value = "256"
+    )]
+    pub queue_mib: NonZeroU32,
+    /// Rows of one forward pass, over all callers
+    #[arg(
+        long,
+        env = "CONNECTOME_BATCH_ROWS",
+        value_name = "NUMBER",
+        default_value = "256"
+    )]
+    pub batch_rows: NonZeroU32,
+    /// How long a batch waits for more rows
+    #[arg(
+        long,
+        env = "CONNECTOME_BATCH_WAIT",
+        value_name = "DURATION",
+        default_value = "1ms",
+        value_parser = duration
+    )]
+    pub batch_wait: Duration,
+    /// MiB that one request may have
+    #[arg(
+        long,
+        env = "CONNECTOME_REQUEST_MIB",
+        value_name = "NUMBER",
+        default_value = "16"
+    )]
+    pub request_mib: NonZeroU32,
+}

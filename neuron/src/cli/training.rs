@@ -1,0 +1,210 @@
+//! Settings of training: data, optimiser, router, what is told to peers and the chain.
+
+use std::{num::NonZeroU32, num::NonZeroU64, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{Shard, global::path};
+
+/// What is learned, and how.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingSettings {
+    /// Data to learn from
+    #[arg(
+        long,
+        env = "CONNECTOME_DATASET",
+        value_name = "NAME",
+        value_enum,
+        default_value = "digits"
+    )]
+    pub dataset: DatasetName,
+    /// Folder of the data, for datasets that do not come with the program
+    #[arg(long, env = "CONNECTOME_DATA", value_name = "FOLDER", value_parser = path)]
+    pub data: Option<PathBuf>,
+    /// Part of the data that this neuron learns from: 0/5 is the first of five
+    #[arg(
+        long,
+        env = "CONNECTOME_SHARD",
+        value_name = "I/N",
+        default_value = "0/1"
+    )]
+    pub shard: Shard,
+    /// Stop after this many steps [default: go on]
+    #[arg(long, env = "CONNECTOME_STEPS", value_name = "NUMBER")]
+    pub steps: Option<NonZeroU64>,
+    /// Stop after this many epochs [default: go on]
+    #[arg(long, env = "CONNECTOME_EPOCHS", value_name = "NUMBER")]
+    pub epochs: Option<NonZeroU64>,
+    /// Steps of an epoch, after which the model is evaluated and weights are set [default: once through the data]
+    #[arg(long, env = "CONNECTOME_EPOCH_STEPS", value_name = "NUMBER")]
+    pub epoch_steps: Option<NonZeroU64>,
+    /// Examples of a step
+    #[arg(
+        long,
+        env = "CONNECTOME_BATCH_SIZE",
+        value_name = "NUMBER",
+        default_value = "64"
+    )]
+    pub batch_size: NonZeroU32,
+    /// Learning rate of stochastic gradient descent
+    #[arg(long, env = "CONNECTOME_LEARNING_RATE", value_name = "NUMBER", default_value = "0.01", value_parser = not_negative)]
+    pub learning_rate: f64,
+    /// Momentum, at least 0 and below 1
+    #[arg(long, env = "CONNECTOME_MOMENTUM", value_name = "NUMBER", default_value = "0.9", value_parser = below_one)]
+    pub momentum: f64,
+    /// Length that gradients are cut to; 0 leaves them
+    #[arg(long, env = "CONNECTOME_CLIP", value_name = "NUMBER", default_value = "1", value_parser = not_negative)]
+    pub clip: f64,
+    /// How the learning rate changes with time
+    #[arg(
+        long,
+        env = "CONNECTOME_SCHEDULE",
+        value_name = "KIND",
+        value_enum,
+        default_value = "constant"
+    )]
+    pub schedule: ScheduleName,
+    /// Steps in which the cosine schedule rises; steps after which the step schedule falls
+    #[arg(
+        long,
+        env = "CONNECTOME_SCHEDULE_STEPS",
+        value_name = "NUMBER",
+        default_value = "100"
+    )]
+    pub schedule_steps: NonZeroU64,
+    /// What the step schedule multiplies the learning rate by
+    #[arg(long, env = "CONNECTOME_GAMMA", value_name = "NUMBER", default_value = "0.1", value_parser = not_negative)]
+    pub gamma: f64,
+    /// Peers that each example is sent to
+    #[arg(
+        long,
+        env = "CONNECTOME_TOPK",
+        value_name = "NUMBER",
+        default_value = "10"
+    )]
+    pub topk: NonZeroU32,
+    /// Length of the key that the router learns of each peer
+    #[arg(
+        long,
+        env = "CONNECTOME_KEY_DIM",
+        value_name = "NUMBER",
+        default_value = "100"
+    )]
+    pub key_dim: NonZeroU32,
+    /// Go on from the last checkpoint of the run
+    #[arg(long, env = "CONNECTOME_RESUME")]
+    pub resume: bool,
+    /// Set weights on the chain after each epoch
+    #[arg(
+        long,
+        env = "CONNECTOME_SET_WEIGHTS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new(),
+        default_value = "true",
+        default_missing_value = "true"
+    )]
+    pub set_weights: bool,
+    /// Short for --set-weights=false
+    #[arg(long, conflicts_with = "set_weights")]
+    pub no_set_weights: bool,
+    /// Send peers the gradients of what they answered
+    #[arg(long, env = "CONNECTOME_SEND_GRADIENTS")]
+    pub send_gradients: bool,
+    /// Learn from the gradients that peers send
+    #[arg(long, env = "CONNECTOME_APPLY_GRADIENTS")]
+    pub apply_gradients: bool,
+}
+
+impl TrainingSettings {
+    /// Whether weights are to be set on the chain.
+    pub fn sets_weights(&self) -> bool {
+        self.set_weights && !self.no_set_weights
+    }
+}
+
+/// Data that there is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DatasetName {
+    /// 1,797 real handwritten digits, which come with the program
+    Digits,
+    /// 70,000 handwritten digits, from the four idx files in --data
+    Mnist,
+}
+
+/// How the learning rate changes with time.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleName {
+    /// Not at all
+    Constant,
+    /// Times --gamma every --schedule-steps
+    Step,
+    /// Up for --schedule-steps, then down along a cosine to 0 at --steps
+    Cosine,
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| fits(*number));
+    number.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |number| number.is_finite() && number >= 0.0,
+        "a number of at least 0",
+    )
+}
+
+fn below_one(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |number| (0.0..1.0).contains(&number),
+        "a number of at least 0 and below 1",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn settings(args: &[&str]) -> Result<TrainingSettings, clap::Error> {
+        let command = TrainingSettings::augment_args(Command::new("train").no_binary_name(true));
+        TrainingSettings::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    #[test]
+    fn weights_are_set_unless_somebody_says_no() {
+        for (args, expected) in [
+            (&[][..], true),
+            (&["--set-weights"], true),
+            (&["--set-weights=no"], false),
+            (&["--no-set-weights"], false),
+        ] {
+            assert_eq!(settings(args).unwrap().sets_weights(), expected, "{args:?}");
+        }
+        assert!(settings(&["--set-weights", "--no-set-weights"]).is_err());
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_refused() {
+        for (option, value) in [
+            ("--learning-rate", "nan"),
+            ("--learning-rate", "-1"),
+            ("--momentum", "1"),
+            ("--clip", "inf"),
+            ("--batch-size", "0"),
+            ("--steps", "0"),
+        ] {
+            assert!(
+                settings(&[&format!("{option}={value}")]).is_err(),
+                "{option} {value}"
+            );
+        }
+    }
+}

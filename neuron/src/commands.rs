@@ -1,0 +1,31 @@
+//! The commands: one file each. Every one takes what was parsed and says what came of it.
+
+mod completions;
+mod config;
+mod wallet;
+mod worker;
+
+use crate::{
+    cli::{Cli, Command},
+    config::Config,
+    telemetry,
+};
+
+/// Carries a command out.
+///
+/// # Errors
+///
+/// If it fails; [`crate::exit`] says how each failure ends the program.
+pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
+    let global = &cli.global;
+    if let Command::Serve(_) | Command::Train(_) = cli.command {
+        return worker::become_worker();
+    }
+    telemetry::start(global, "warn")?;
+    match cli.command {
+        Command::Wallet(command) => wallet::run(global, command),
+        Command::Config(command) => config::run(global, config, command),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Serve(_) | Command::Train(_) => worker::become_worker(),
+    }
+}

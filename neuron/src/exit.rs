@@ -1,0 +1,149 @@
+//! How a program ends: exit codes, and what is said about failures.
+
+use std::{io, process::ExitCode};
+
+use clap::error::ErrorKind;
+use neuron_wallet::{KeyError, KeyFileError};
+use serde_json::json;
+
+use crate::{KeysError, PromptError, config::ConfigError};
+
+/// Shown at the end of `neuron --help`.
+pub const HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  used wrongly: options, environment or configuration file
+  3  refused by the chain
+  4  unreachable: no node or no peer answers
+  5  no such key, or wrong password";
+
+/// How a program that did not do its work ends.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// For any reason that is none of the others.
+    Failed = 1,
+    /// Options, environment or configuration file are wrong.
+    Usage = 2,
+    /// The chain said no.
+    Refused = 3,
+    /// No node or no peer answers.
+    Unreachable = 4,
+    /// A key is missing, or its password is wrong.
+    Key = 5,
+}
+
+/// A command that makes no sense, for reasons that Clap cannot know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+impl Exit {
+    /// How a failure ends the program: by the first of its causes that has a code of its own.
+    pub fn of(error: &anyhow::Error) -> Exit {
+        let mut causes = error.chain();
+        causes.find_map(Exit::of_cause).unwrap_or(Exit::Failed)
+    }
+
+    fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+        let is_unanswered = matches!(cause.downcast_ref(), Some(KeysError::Prompt(_)));
+        if is_unanswered
+            || cause.is::<UsageError>()
+            || cause.is::<ConfigError>()
+            || cause.is::<PromptError>()
+        {
+            Some(Exit::Usage)
+        } else if cause.is::<KeysError>() || cause.is::<KeyFileError>() || cause.is::<KeyError>() {
+            Some(Exit::Key)
+        } else {
+            None
+        }
+    }
+}
+
+/// Says on standard error how a command ended, if it failed, and gives the exit code.
+///
+/// A reader that went away, as `head` does, is no failure.
+pub fn report(result: anyhow::Result<()>, is_json: bool) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    if is_broken_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    let exit = Exit::of(&error);
+    if is_json {
+        let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        let code = exit as u8;
+        eprintln!(
+            "{}",
+            json!({ "error": error.to_string(), "causes": causes, "exit_code": code })
+        );
+    } else {
+        eprintln!("error: {error:#}");
+    }
+    ExitCode::from(exit as u8)
+}
+
+/// Says what was not understood, or what was asked for by `--help`, and gives the exit code.
+pub fn report_config(error: ConfigError) -> ExitCode {
+    match error {
+        ConfigError::Usage(error) => {
+            // Help goes to standard output, which may be closed; there is nobody to tell then.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(Exit::Usage as u8),
+            }
+        }
+        error => report(Err(error.into()), false),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn the_help_has_every_code() {
+        for exit in [
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Refused,
+            Exit::Unreachable,
+            Exit::Key,
+        ] {
+            assert!(HELP.contains(&format!("\n  {}  ", exit as u8)));
+        }
+    }
+
+    #[test]
+    fn a_failure_ends_by_its_first_cause_that_has_a_code() {
+        let wrong = || anyhow::Error::from(KeyFileError::WrongPassword);
+        assert_eq!(Exit::of(&wrong()), Exit::Key);
+        let error = Err::<(), _>(wrong())
+            .context("while registering")
+            .unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Key);
+        assert_eq!(Exit::of(&UsageError("so".into()).into()), Exit::Usage);
+        assert_eq!(Exit::of(&anyhow::anyhow!("the disk is full")), Exit::Failed);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(
+            &anyhow::Error::from(closed).context("writing")
+        ));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    }
+}

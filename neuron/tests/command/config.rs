@@ -1,0 +1,145 @@
+//! Options before the environment before the file before the defaults.
+
+use serde_json::{Value, json};
+
+use crate::neuron::User;
+
+const FILE: &str = ".config/connectome/neuron.toml";
+
+/// What `config show` says of one setting.
+fn setting(user: &User, args: &[&str], name: &str) -> (Value, Value) {
+    let args = [args, &["config", "show", "--json"]].concat();
+    let settings = user.run(&args).done().json();
+    let found = settings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|setting| setting["name"] == name);
+    let found = found.unwrap_or_else(|| panic!("{name} is not in {settings}"));
+    (found["value"].clone(), found["source"]["kind"].clone())
+}
+
+#[test]
+fn the_more_particular_counts() {
+    let with_file = || User::new().with_file(FILE, "netid = 1");
+    let variable = "CONNECTOME_NETID";
+    for (user, args, expected) in [
+        (User::new(), &[][..], ("0", "default")),
+        (with_file(), &[], ("1", "file")),
+        (
+            with_file().with_env(variable, "2"),
+            &[],
+            ("2", "environment"),
+        ),
+        (
+            with_file().with_env(variable, "2"),
+            &["--netid", "3"],
+            ("3", "command_line"),
+        ),
+        (
+            User::new().with_env(variable, "2"),
+            &[],
+            ("2", "environment"),
+        ),
+        (with_file(), &["--netid", "3"], ("3", "command_line")),
+    ] {
+        assert_eq!(
+            setting(&user, args, "netid"),
+            (json!(expected.0), json!(expected.1))
+        );
+    }
+}
+
+#[test]
+fn settings_of_other_commands_are_shown_too() {
+    let user = User::new()
+        .with_file(FILE, "learning-rate = 0.5\nresume = true\ndeny = []")
+        .with_env("CONNECTOME_TOPK", "3")
+        .with_env("CONNECTOME_RESUME", "no");
+    for (name, value, source) in [
+        ("learning-rate", json!("0.5"), "file"),
+        ("topk", json!("3"), "environment"),
+        ("resume", json!("no"), "environment"),
+        ("momentum", json!("0.9"), "default"),
+        ("steps", Value::Null, "default"),
+    ] {
+        assert_eq!(setting(&user, &[], name), (value, json!(source)), "{name}");
+    }
+}
+
+#[test]
+fn lists_can_be_written_in_four_ways() {
+    let expected = json!("ws://a:1,ws://b:2");
+    let file = User::new().with_file(FILE, "chain = ['ws://a:1', 'ws://b:2']");
+    let environment = User::new().with_env("CONNECTOME_CHAIN", "ws://a:1,ws://b:2");
+    for (user, args) in [
+        (&file, &[][..]),
+        (&environment, &[]),
+        (&User::new(), &["--chain", "ws://a:1,ws://b:2"]),
+        (
+            &User::new(),
+            &["--chain", "ws://a:1", "--chain", "ws://b:2"],
+        ),
+    ] {
+        assert_eq!(setting(user, args, "chain").0, expected);
+    }
+}
+
+#[test]
+fn what_a_file_turned_on_an_option_turns_off() {
+    let user = User::new().with_file(FILE, "json = true");
+    assert!(user.run(&["config", "path"]).done().stdout.starts_with('{'));
+    let plain = user.run(&["config", "path", "--json=false"]).done();
+    assert!(plain.stdout.starts_with('/'), "{plain:?}");
+}
+
+#[test]
+fn a_wrong_setting_is_refused_with_its_place() {
+    let wrong = |text: &str| User::new().with_file(FILE, text).run(&["wallet", "list"]);
+    wrong("lerning-rate = 1").failed(
+        2,
+        r#"neuron.toml: there is no setting "lerning-rate"; did you mean "learning-rate"?"#,
+    );
+    wrong("netid = 'x'").failed(2, "neuron.toml: netid: invalid value 'x'");
+    wrong("netid").failed(2, "neuron.toml: expected TOML");
+    wrong("uri = '//Alice'").failed(2, "uri is a secret");
+    let run = User::new()
+        .with_env("CONNECTOME_NETID", "x")
+        .run(&["wallet", "list"]);
+    run.failed(2, "environment variable CONNECTOME_NETID");
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let user = User::new().with_file("other.toml", "netid = 7");
+    assert_eq!(
+        setting(&user, &["--config", "other.toml"], "netid").0,
+        json!("7")
+    );
+    user.run(&["config", "show", "--config", "missing.toml"])
+        .failed(2, "missing.toml");
+
+    let path = user.run(&["config", "path", "--json"]).done().json();
+    assert_eq!(path, json!({ "path": user.path(FILE), "exists": false }));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let run = User::new()
+        .with_env("CONNECTOME_URI", "//Secret")
+        .run(&["config", "show"])
+        .done();
+    assert!(run.stdout.contains("(hidden)") && !run.stdout.contains("//Secret"));
+    let help = User::new()
+        .with_env("CONNECTOME_URI", "//Secret")
+        .run(&["wallet", "show", "--help"]);
+    assert!(!help.stdout.contains("//Secret"));
+}
+
+#[test]
+fn a_key_in_the_environment_does_not_replace_a_wallet_on_the_command_line() {
+    let user = User::new().with_env("CONNECTOME_URI", "//Alice");
+    user.run(&["wallet", "show", "--wallet", "mine"])
+        .failed(2, "CONNECTOME_URI is set");
+    user.run(&["wallet", "show"]).done();
+}

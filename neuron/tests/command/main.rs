@@ -1,0 +1,9 @@
+//! The command as its users have it: a process with arguments, an environment, files and exit codes.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
+
+mod config;
+mod help;
+mod neuron;
+mod wallet;
+mod worker;
