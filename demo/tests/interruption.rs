@@ -37,17 +37,20 @@ impl SilentNode {
         self.folder.path().join(name)
     }
 
-    /// Starts the demo, and waits until it has started the node.
-    fn start(&self) -> (Child, Pid) {
-        let demo = demo(&self.path("node"), &self.path("report.html"))
+    fn demo(&self) -> Child {
+        demo(&self.path("node"), &self.path("report.html"))
             .env("TMPDIR", self.folder.path())
             .spawn()
-            .expect("the demo runs");
+            .expect("the demo runs")
+    }
+
+    /// Waits until the demo has started the node.
+    fn started(&self) -> Pid {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let written = fs::read_to_string(self.path("pid")).unwrap_or_default();
             if let Some(pid) = written.trim().parse().ok().and_then(Pid::from_raw) {
-                return (demo, pid);
+                return pid;
             }
             assert!(Instant::now() < deadline, "the node was never started");
             std::thread::yield_now();
@@ -84,7 +87,8 @@ fn until_gone(pid: Pid) {
 fn check_end_by(signal: Signal) {
     // Given a demo that waits for its node
     let node = SilentNode::new();
-    let (demo, pid) = node.start();
+    let demo = node.demo();
+    let pid = node.started();
 
     // when it is told to end
     let id = i32::try_from(demo.id()).ok().and_then(Pid::from_raw);
@@ -128,7 +132,8 @@ fn the_node_of_a_demo_that_is_killed_ends_too() {
         return;
     }
     let node = SilentNode::new();
-    let (mut demo, pid) = node.start();
+    let mut demo = node.demo();
+    let pid = node.started();
     demo.kill().expect("it runs");
     demo.wait().expect("it was killed");
     until_gone(pid);
