@@ -1,8 +1,10 @@
 //! How neurons talk: identity, axon, nucleus and dendrite.
 
+pub mod dendrite;
 pub mod identity;
 pub mod nucleus;
 pub mod roster;
 
+pub use dendrite::{Dendrite, DendriteConfig};
 pub use identity::Identity;
 pub use roster::{Member, Roster, RosterWatch};

@@ -1,0 +1,282 @@
+//! What a dendrite knows of each peer: its connection, its backoff, how its calls went.
+//!
+//! One table behind one lock, which is never held while anything is awaited. A connection is dialled when the first call
+//! needs it, once however many calls wait for it, in a task of its own, so that a call that gives up does not spoil it for
+//! the others. It is closed when the peer's endpoint changes, when the peer is forgotten, and, the least recently used
+//! idle one first, when more are open than allowed.
+
+use std::{
+    collections::{HashMap, hash_map},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use neuron_wallet::PublicKey;
+use prometheus::IntGauge;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Outcome,
+    backoff::Backoff,
+    connection::{self, Connection, DialError},
+    peer::Endpoint,
+    stats::PeerStats,
+};
+use crate::identity::Identity;
+
+/// A connection, or the attempt to make it.
+type Line = Shared<BoxFuture<'static, Result<Connection, DialError>>>;
+
+/// All peers that were ever asked and not yet forgotten.
+pub(super) struct Peers {
+    table: Mutex<Table>,
+    settings: Settings,
+}
+
+/// How connections are made and kept.
+pub(super) struct Settings {
+    pub(super) identity: Option<Identity>,
+    /// Connections that stay open while nobody uses them; at 0, each is closed after its call.
+    pub(super) max_connections: usize,
+    /// What a connection may take to be there.
+    pub(super) connect_timeout: Duration,
+    /// Calls that are skipped after a failure, at most.
+    pub(super) max_backoff: u32,
+    /// How many connections are open.
+    pub(super) open: IntGauge,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: HashMap<PublicKey, Entry>,
+    /// Counts uses: the larger, the more recent.
+    uses: u64,
+}
+
+struct Entry {
+    endpoint: Endpoint,
+    line: Option<Line>,
+    in_flight: usize,
+    last_use: u64,
+    backoff: Backoff,
+    stats: PeerStats,
+}
+
+/// How a call gets at its connection.
+enum Reached {
+    Open(Connection),
+    Dialling(Line),
+}
+
+impl Peers {
+    pub(super) fn new(settings: Settings) -> Peers {
+        Peers {
+            table: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// Whether the peer's failures allow a call now.
+    pub(super) fn admits(&self, endpoint: Endpoint) -> bool {
+        self.table()
+            .entry(endpoint, &self.settings)
+            .backoff
+            .admits(Instant::now())
+    }
+
+    /// Counts a call as in flight until the visit is dropped.
+    pub(super) fn visit(&self, endpoint: Endpoint) -> Visit<'_> {
+        let mut table = self.table();
+        table.entry(endpoint, &self.settings).in_flight += 1;
+        Visit {
+            peers: self,
+            endpoint,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Learns from how a forward call ended. A call that was not made teaches nothing.
+    pub(super) fn learn(&self, outcome: &Outcome, retry_after: Option<Duration>) {
+        let mut table = self.table();
+        if let Some(entry) = table.entries.get_mut(&outcome.peer.hotkey) {
+            entry.stats.learn(outcome);
+            if outcome.is_success() {
+                entry.backoff.success();
+            } else {
+                entry.backoff.failure(retry_after, Instant::now());
+            }
+        }
+    }
+
+    /// Counts a call that was skipped.
+    pub(super) fn skipped(&self, hotkey: &PublicKey) {
+        if let Some(entry) = self.table().entries.get_mut(hotkey) {
+            entry.stats.skipped += 1;
+        }
+    }
+
+    /// Forgets everybody who is not to be kept and is not being asked just now.
+    pub(super) fn retain(&self, keep: impl Fn(&PublicKey) -> bool) {
+        self.table()
+            .entries
+            .retain(|hotkey, entry| entry.in_flight > 0 || keep(hotkey));
+    }
+
+    /// How the calls to each peer went, by hotkey.
+    pub(super) fn stats(&self) -> Vec<PeerStats> {
+        let table = self.table();
+        let mut stats: Vec<PeerStats> = table.entries.values().map(Entry::snapshot).collect();
+        stats.sort_unstable_by_key(|peer| peer.hotkey);
+        stats
+    }
+
+    fn reach(&self, endpoint: Endpoint) -> Reached {
+        let mut table = self.table();
+        let entry = table.entry(endpoint, &self.settings);
+        match entry.line.as_ref().map(|line| (line, line.peek())) {
+            Some((_, Some(Ok(connection)))) if !connection.is_closed() => {
+                Reached::Open(connection.clone())
+            }
+            Some((line, None)) => Reached::Dialling(line.clone()),
+            _ => Reached::Dialling(entry.line.insert(self.dial(endpoint)).clone()),
+        }
+    }
+
+    fn dial(&self, endpoint: Endpoint) -> Line {
+        let Settings {
+            identity,
+            connect_timeout,
+            open,
+            ..
+        } = &self.settings;
+        let dialling = connection::dial(endpoint, identity.clone(), *connect_timeout, open.clone());
+        let dialling = AbortOnDropHandle::new(tokio::spawn(dialling));
+        let address = endpoint.address;
+        async move {
+            dialling
+                .await
+                .unwrap_or(Err(DialError::GivenUp { address }))
+        }
+        .boxed()
+        .shared()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Nothing that holds the lock leaves the table half changed, so a panic elsewhere spoils nothing.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// The entry of a peer, which is new if the peer is, and starts anew if the peer has moved.
+    fn entry(&mut self, endpoint: Endpoint, settings: &Settings) -> &mut Entry {
+        self.uses += 1;
+        let entry = match self.entries.entry(endpoint.hotkey) {
+            hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Entry::new(endpoint, settings.max_backoff))
+            }
+        };
+        entry.last_use = self.uses;
+        if entry.endpoint != endpoint {
+            entry.endpoint = endpoint;
+            entry.line = None;
+            entry.backoff = Backoff::new(settings.max_backoff);
+        }
+        entry
+    }
+
+    /// Closes idle connections, least recently used first, until at most `max` are left or none is idle.
+    fn trim(&mut self, max: usize) {
+        let n_lines = self.entries.values().filter(|entry| entry.line.is_some());
+        let excess = n_lines.count().saturating_sub(max);
+        let mut idle: Vec<&mut Entry> = self
+            .entries
+            .values_mut()
+            .filter(|entry| entry.line.is_some() && entry.in_flight == 0)
+            .collect();
+        idle.sort_unstable_by_key(|entry| entry.last_use);
+        for entry in idle.into_iter().take(excess) {
+            entry.line = None;
+        }
+    }
+}
+
+impl Entry {
+    fn new(endpoint: Endpoint, max_backoff: u32) -> Entry {
+        Entry {
+            endpoint,
+            line: None,
+            in_flight: 0,
+            last_use: 0,
+            backoff: Backoff::new(max_backoff),
+            stats: PeerStats::new(endpoint.hotkey),
+        }
+    }
+
+    fn snapshot(&self) -> PeerStats {
+        let line = self.line.as_ref().and_then(Shared::peek);
+        PeerStats {
+            connected: matches!(line, Some(Ok(connection)) if !connection.is_closed()),
+            in_flight: self.in_flight,
+            backoff: self.backoff.skip(),
+            ..self.stats.clone()
+        }
+    }
+}
+
+/// A call in flight.
+pub(super) struct Visit<'a> {
+    peers: &'a Peers,
+    endpoint: Endpoint,
+    /// Bytes of messages so far.
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
+impl Visit<'_> {
+    /// A connection to the peer, and how long it was waited for, if it was.
+    pub(super) async fn connect(&self) -> Result<(Connection, Option<Duration>), DialError> {
+        match self.peers.reach(self.endpoint) {
+            Reached::Open(connection) => Ok((connection, None)),
+            Reached::Dialling(line) => {
+                let start = Instant::now();
+                let connection = line.await?;
+                Ok((connection, Some(start.elapsed())))
+            }
+        }
+    }
+
+    /// Does not use this connection again.
+    pub(super) fn hang_up(&self, connection: &Connection) {
+        let mut table = self.peers.table();
+        if let Some(entry) = table.entries.get_mut(&self.endpoint.hotkey) {
+            let line = entry.line.as_ref().and_then(Shared::peek);
+            if matches!(line, Some(Ok(current)) if current.is(connection)) {
+                entry.line = None;
+            }
+        }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let settings = &self.peers.settings;
+        let mut table = self.peers.table();
+        if let Some(entry) = table.entries.get_mut(&self.endpoint.hotkey) {
+            entry.in_flight -= 1;
+            entry.stats.bytes_sent += self.sent;
+            entry.stats.bytes_received += self.received;
+        }
+        let open = usize::try_from(settings.open.get()).unwrap_or(0);
+        if open > settings.max_connections {
+            table.trim(settings.max_connections);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One peer: what it may answer, and what not.
+
+use neuron_peer::dendrite::Precision;
+use neuron_proto::v1;
+
+use super::{scripted::*, *};
+
+async fn code_of(answer: Answer) -> Code {
+    let server = axon(answer).await;
+    ask(&dendrite(), server.peer(0)).await.code
+}
+
+#[tokio::test]
+async fn answers_that_are_not_what_was_asked_for_are_refused() {
+    let cases: [(&str, Twist, Code); 8] = [
+        ("no code", |answer| answer.code = 0, Code::NoReturn),
+        ("another code", |answer| answer.code = 18, Code::NucleusFull),
+        (
+            "nothing",
+            |answer| answer.outputs = None,
+            Code::EmptyResponse,
+        ),
+        (
+            "wrong shape",
+            |answer| answer.outputs = Some(outputs(1, 5.0).encode()),
+            Code::ResponseShapeException,
+        ),
+        (
+            "not a number",
+            |answer| answer.outputs = Some(outputs(2, f32::NAN).encode()),
+            Code::InvalidResponse,
+        ),
+        (
+            "wrong type",
+            |answer| answer.outputs = Some(Tensor::from_i64(&[2, 3], &[5; 6]).unwrap().encode()),
+            Code::ResponseShapeException,
+        ),
+        (
+            "wrong length",
+            |answer| answer.outputs.as_mut().unwrap().data.truncate(7),
+            Code::ResponseDeserializationException,
+        ),
+        (
+            "too long",
+            |answer| answer.message = "a".repeat(8 << 10),
+            Code::InvalidResponse,
+        ),
+    ];
+    for (name, twist, expected) in cases {
+        assert_eq!(code_of(Answer::Twist(twist)).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_keep_their_code() {
+    for code in [
+        Code::SenderUnknown,
+        Code::NotImplemented,
+        Code::NucleusTimeout,
+    ] {
+        assert_eq!(code_of(Answer::Refuse(code)).await, code);
+    }
+}
+
+const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")];
+const OK: &[(&str, &str)] = &[("grpc-status", "0")];
+
+async fn raw_code(
+    head: &'static [(&'static str, &'static str)],
+    body: &[u8],
+    trailers: &'static [(&'static str, &'static str)],
+) -> Code {
+    let server = raw(head, body.to_vec(), trailers, false).await;
+    ask(&dendrite(), server.peer(0)).await.code
+}
+
+#[tokio::test]
+async fn garbage_is_refused() {
+    let garbage = [0, 0, 0, 0, 3, 0xff, 0xff, 0xff];
+    let code = raw_code(GRPC, &garbage, OK).await;
+    assert_eq!(code, Code::ResponseDeserializationException);
+    let cut_off = raw_code(GRPC, &garbage[..6], OK).await;
+    assert_eq!(cut_off, Code::ResponseDeserializationException);
+    assert_eq!(raw_code(GRPC, &[], OK).await, Code::EmptyResponse);
+    assert_eq!(raw_code(GRPC, &garbage, &[]).await, Code::NoReturn);
+}
+
+#[tokio::test]
+async fn an_oversized_answer_is_refused_before_it_is_read() {
+    // Announces 4 GiB, of which the first bytes come.
+    let server = raw(GRPC, vec![0, 255, 255, 255, 255, 1], OK, false).await;
+    let outcome = ask(&dendrite(), server.peer(0)).await;
+    assert_eq!(outcome.code, Code::InvalidResponse);
+    assert!(
+        outcome.message.contains("4294967295"),
+        "{}",
+        outcome.message
+    );
+}
+
+#[tokio::test]
+async fn a_status_that_claims_success_is_a_failure() {
+    let liar = &[("grpc-status", "13"), ("neuron-code", "1")];
+    assert_eq!(raw_code(GRPC, &[], liar).await, Code::UnknownException);
+    assert_eq!(raw_code(liar, &[], &[]).await, Code::UnknownException);
+}
+
+#[tokio::test]
+async fn a_status_with_malformed_details_is_a_failure_like_any_other() {
+    let hostile = &[("grpc-status", "14"), ("grpc-status-details-bin", "!?")];
+    assert_eq!(raw_code(GRPC, &[], hostile).await, Code::Unavailable);
+    assert_eq!(raw_code(hostile, &[], &[]).await, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_asked_for_again() {
+    let server = raw(GRPC, vec![0, 0, 0, 0, 9, 1, 2], OK, true).await;
+    let outcome = ask(&dendrite(), server.peer(0)).await;
+    assert!(!outcome.is_success(), "{outcome:?}");
+    assert_eq!(server.seen.requests(), 1);
+}
+
+#[tokio::test]
+async fn floats_travel_in_the_precision_that_was_chosen() {
+    let cases = [
+        (Precision::F32, v1::DataType::F32),
+        (Precision::F16, v1::DataType::F16),
+        (Precision::Bf16, v1::DataType::Bf16),
+    ];
+    for (precision, expected) in cases {
+        let server = axon(Answer::First).await;
+        let config = DendriteConfig {
+            precision,
+            ..DendriteConfig::default()
+        };
+        let outcome = ask(&Dendrite::new(None, config), server.peer(0)).await;
+        assert_eq!(outcome.outputs, Some(outputs(2, 5.0)), "f32 arrives");
+        let request = server.seen.latest.lock().unwrap().clone().unwrap();
+        assert_eq!(request.inputs.unwrap().dtype(), expected);
+        assert_eq!(request.reply, i32::from(expected));
+    }
+}
