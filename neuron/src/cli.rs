@@ -81,10 +81,25 @@ pub enum Command {
     /// Make, import and look at keys
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Become a neuron of a network; the coldkey pays
+    Register(Register),
     /// Serve a trained model to peers, without learning
     Serve(Box<Serve>),
     /// Serve, ask peers, and learn
     Train(Box<Train>),
+    /// Put funds on hotkeys, take them back, see them
+    #[command(subcommand)]
+    Stake(StakeCommand),
+    /// See what validators value their peers at, or set your own values
+    #[command(subcommand)]
+    Weights(WeightsCommand),
+    /// See who is there and what everybody is worth
+    Metagraph(MetagraphCommand),
+    /// See the networks of the chain
+    #[command(subcommand)]
+    Network(NetworkCommand),
+    /// Test everything that a neuron needs, and say what to do about what is missing
+    Doctor(Doctor),
     /// See what is configured, and where it comes from
     #[command(subcommand)]
     Config(ConfigCommand),

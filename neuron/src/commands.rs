@@ -2,7 +2,13 @@
 
 mod completions;
 mod config;
+mod doctor;
+mod metagraph;
+mod network;
+mod register;
+mod stake;
 mod wallet;
+mod weights;
 mod worker;
 
 use crate::{
@@ -24,6 +30,12 @@ pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
     telemetry::start(global, "warn")?;
     match cli.command {
         Command::Wallet(command) => wallet::run(global, command),
+        Command::Register(register) => register::run(global, &register),
+        Command::Stake(command) => stake::run(global, command),
+        Command::Weights(command) => weights::run(global, command),
+        Command::Metagraph(command) => metagraph::run(global, &command),
+        Command::Network(command) => network::run(global, command),
+        Command::Doctor(doctor) => doctor::run(global, &doctor),
         Command::Config(command) => config::run(global, config, command),
         Command::Completions { shell } => completions::run(shell),
         Command::Serve(_) | Command::Train(_) => worker::become_worker(),

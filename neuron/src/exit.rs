@@ -3,6 +3,7 @@
 use std::{io, process::ExitCode};
 
 use clap::error::ErrorKind;
+use neuron_metagraph::{ChainError, SubmitError};
 use neuron_wallet::{KeyError, KeyFileError};
 use serde_json::json;
 
@@ -55,8 +56,26 @@ impl Exit {
             Some(Exit::Usage)
         } else if cause.is::<KeysError>() || cause.is::<KeyFileError>() || cause.is::<KeyError>() {
             Some(Exit::Key)
+        } else if let Some(error) = cause.downcast_ref::<SubmitError>() {
+            Exit::of_submission(error)
+        } else if let Some(error) = cause.downcast_ref::<ChainError>() {
+            Exit::of_chain(error)
         } else {
             None
+        }
+    }
+
+    fn of_chain(error: &ChainError) -> Option<Exit> {
+        error.is_temporary().then_some(Exit::Unreachable)
+    }
+
+    fn of_submission(error: &SubmitError) -> Option<Exit> {
+        match error {
+            SubmitError::Refused(_) | SubmitError::Failed { .. } | SubmitError::NotTaken { .. } => {
+                Some(Exit::Refused)
+            }
+            SubmitError::Chain(error) => Exit::of_chain(error),
+            SubmitError::GivenUp { .. } | SubmitError::Deadline { .. } => None,
         }
     }
 }
@@ -136,6 +155,19 @@ mod tests {
         assert_eq!(Exit::of(&error), Exit::Key);
         assert_eq!(Exit::of(&UsageError("so".into()).into()), Exit::Usage);
         assert_eq!(Exit::of(&anyhow::anyhow!("the disk is full")), Exit::Failed);
+    }
+
+    #[test]
+    fn what_the_chain_says_has_a_code() {
+        let away = || ChainError::Unreachable { tried: Vec::new() };
+        assert_eq!(Exit::of(&away().into()), Exit::Unreachable);
+        let submitted = SubmitError::Chain(away());
+        assert_eq!(Exit::of(&submitted.into()), Exit::Unreachable);
+        let refused = SubmitError::NotTaken {
+            call: "Metagraph::register",
+            reason: "the balance is too low".into(),
+        };
+        assert_eq!(Exit::of(&refused.into()), Exit::Refused);
     }
 
     #[test]

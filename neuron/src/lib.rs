@@ -5,6 +5,7 @@
 
 mod advertise;
 mod amount;
+mod chain;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -20,3 +21,7 @@ pub use amount::{Amount, AmountError};
 pub use keys::KeysError;
 pub use output::{Output, table};
 pub use prompt::PromptError;
+
+/// Version of the rules by which this program values peers. A network may ask for a newer one (its hyperparameter
+/// `weights_version`); it is raised when weights come to mean something else.
+pub const WEIGHTS_VERSION: u64 = 1;
