@@ -25,7 +25,7 @@ pub struct SynapseSpec {
 impl SynapseSpec {
     /// Checks that these inputs may be queued: nothing that passes can make the rows of other callers fail by its type or
     /// shape, nor poison them with values that are not finite.
-    pub(super) fn check_inputs(&self, inputs: &Tensor, max_rows: u32) -> Result<(), Refusal> {
+    pub(crate) fn check_inputs(&self, inputs: &Tensor, max_rows: u32) -> Result<(), Refusal> {
         let wrong_shape = |message| Refusal::new(Code::RequestShapeException, message);
         if !self.input_dtypes.contains(&inputs.dtype()) {
             let (expected, actual) = (&self.input_dtypes, inputs.dtype());
@@ -74,16 +74,43 @@ impl SynapseSpec {
         Err(Refusal::new(Code::ResponseShapeException, message))
     }
 
-    /// Bytes of one row of inputs in the widest type, unless an axis is free.
-    pub(super) fn max_row_bytes(&self) -> Option<usize> {
-        let size = self.input_dtypes.iter().map(|dtype| dtype.size()).max()?;
-        self.input_shape
-            .iter()
-            .try_fold(size, |bytes, &dim| match dim {
-                0 => None,
-                dim => Some(bytes.saturating_mul(usize::try_from(dim).ok()?)),
-            })
+    /// Checks gradients of the outputs for `rows` rows, all but their values.
+    pub(crate) fn check_gradients(&self, gradients: &Tensor, rows: u32) -> Result<(), Refusal> {
+        let is_right = gradients.dtype().is_float()
+            && !gradients.shape().is_empty()
+            && gradients.rows() == rows
+            && fits(&self.output_shape, gradients.row_shape());
+        if is_right {
+            return Ok(());
+        }
+        let expected = rows_of(&self.output_shape);
+        let message = format!(
+            "expected gradients of {expected} in floats for {rows} rows, got {gradients:?}"
+        );
+        Err(Refusal::new(Code::RequestShapeException, message))
     }
+
+    /// Bytes of one row of gradients in the widest type, unless an axis is free; none if they are not taken.
+    pub(crate) fn gradient_row_bytes(&self) -> Option<usize> {
+        if !self.accepts_gradients {
+            return Some(0);
+        }
+        row_bytes(DType::F32.size(), &self.output_shape)
+    }
+
+    /// Bytes of one row of inputs in the widest type, unless an axis is free.
+    pub(crate) fn max_row_bytes(&self) -> Option<usize> {
+        let size = self.input_dtypes.iter().map(|dtype| dtype.size()).max()?;
+        row_bytes(size, &self.input_shape)
+    }
+}
+
+/// Bytes of a row of elements of `size` bytes each, unless an axis is free.
+fn row_bytes(size: usize, row_shape: &[u32]) -> Option<usize> {
+    row_shape.iter().try_fold(size, |bytes, &dim| match dim {
+        0 => None,
+        dim => Some(bytes.saturating_mul(usize::try_from(dim).ok()?)),
+    })
 }
 
 /// Whether a row is of the declared shape; a free axis takes any number of elements but none.
