@@ -1,5 +1,6 @@
 //! How neurons talk: identity, axon, nucleus and dendrite.
 
+pub mod axon;
 pub mod dendrite;
 pub mod identity;
 pub mod nucleus;

@@ -1,0 +1,158 @@
+//! What the axon counts.
+//!
+//! | name | meaning |
+//! | --- | --- |
+//! | `neuron_axon_requests_total{method,code}` | requests answered, by method and code; `Success` among them |
+//! | `neuron_axon_request_seconds{method}` | from the headers of a request to the headers of its answer |
+//! | `neuron_axon_received_bytes_total`, `neuron_axon_sent_bytes_total` | bytes of messages, without HTTP/2 and TLS |
+//! | `neuron_axon_connections` | connections that are open |
+//! | `neuron_axon_connections_refused_total{reason}` | connections closed before their handshake or right after it |
+//! | `neuron_axon_connections_closed_total{reason}` | connections that this side ended: `deregistered`, `stalled`, `grace` |
+//! | `neuron_axon_handshake_failures_total{reason}` | TLS handshakes that failed, by what was wrong |
+//! | `neuron_axon_gradients_total{outcome}` | gradients `queued`, and `dropped` because the trainer is behind |
+//!
+//! Labels have few values, all from this program: nothing that a peer says becomes a label.
+
+use std::time::Duration;
+
+use neuron_proto::Code;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    core::Collector, exponential_buckets,
+};
+
+/// Counters of one axon. Cheap to clone: clones count together.
+#[derive(Clone, Debug)]
+pub struct AxonMetrics {
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    received_bytes: IntCounter,
+    sent_bytes: IntCounter,
+    connections: IntGauge,
+    connections_refused: IntCounterVec,
+    connections_closed: IntCounterVec,
+    handshake_failures: IntCounterVec,
+    gradients: IntCounterVec,
+}
+
+impl AxonMetrics {
+    /// All at zero, and collected by nobody yet.
+    pub fn new() -> AxonMetrics {
+        AxonMetrics {
+            requests: labelled("requests_total", "Requests answered", &["method", "code"]),
+            request_seconds: request_seconds(),
+            received_bytes: counter("received_bytes_total", "Bytes of requests"),
+            sent_bytes: counter("sent_bytes_total", "Bytes of answers"),
+            connections: IntGauge::new("neuron_axon_connections", "Connections that are open")
+                .expect("the name is valid"),
+            connections_refused: labelled(
+                "connections_refused_total",
+                "Connections refused before any request",
+                &["reason"],
+            ),
+            connections_closed: labelled(
+                "connections_closed_total",
+                "Connections that this side ended",
+                &["reason"],
+            ),
+            handshake_failures: labelled(
+                "handshake_failures_total",
+                "TLS handshakes that failed",
+                &["reason"],
+            ),
+            gradients: labelled("gradients_total", "Gradients of peers", &["outcome"]),
+        }
+    }
+
+    /// Lets a registry collect these metrics.
+    ///
+    /// # Errors
+    ///
+    /// The registry has some of the same names already.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        let collectors: [Box<dyn Collector>; 9] = [
+            Box::new(self.requests.clone()),
+            Box::new(self.request_seconds.clone()),
+            Box::new(self.received_bytes.clone()),
+            Box::new(self.sent_bytes.clone()),
+            Box::new(self.connections.clone()),
+            Box::new(self.connections_refused.clone()),
+            Box::new(self.connections_closed.clone()),
+            Box::new(self.handshake_failures.clone()),
+            Box::new(self.gradients.clone()),
+        ];
+        collectors
+            .into_iter()
+            .try_for_each(|collector| registry.register(collector))
+    }
+
+    pub(super) fn answered(&self, method: &'static str, code: Code, elapsed: Duration) {
+        self.requests
+            .with_label_values(&[method, &code.to_string()])
+            .inc();
+        self.request_seconds
+            .with_label_values(&[method])
+            .observe(elapsed.as_secs_f64());
+    }
+
+    pub(super) fn received(&self, n_bytes: usize) {
+        self.received_bytes.inc_by(n_bytes as u64);
+    }
+
+    pub(super) fn sent(&self, n_bytes: usize) {
+        self.sent_bytes.inc_by(n_bytes as u64);
+    }
+
+    /// Counted as open until it is dropped.
+    pub(super) fn opened(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
+    }
+
+    pub(super) fn refused_connection(&self, reason: &'static str) {
+        self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn closed_connection(&self, reason: &'static str) {
+        self.connections_closed.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn failed_handshake(&self, reason: &'static str) {
+        self.handshake_failures.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn gradient(&self, outcome: &'static str) {
+        self.gradients.with_label_values(&[outcome]).inc();
+    }
+}
+
+impl Default for AxonMetrics {
+    fn default() -> AxonMetrics {
+        AxonMetrics::new()
+    }
+}
+
+/// A connection that is open.
+pub(super) struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::new(format!("neuron_axon_{name}"), help).expect("the name is valid")
+}
+
+fn labelled(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(format!("neuron_axon_{name}"), help), labels)
+        .expect("the names are valid")
+}
+
+/// From 100 µs to 13 s, in factors of 2.
+fn request_seconds() -> HistogramVec {
+    let buckets = exponential_buckets(1e-4, 2.0, 18).expect("the buckets ascend");
+    let opts = HistogramOpts::new("neuron_axon_request_seconds", "Time to answer").buckets(buckets);
+    HistogramVec::new(opts, &["method"]).expect("the names are valid")
+}

@@ -1,0 +1,253 @@
+//! How connections are limited, and how they end.
+
+use std::{sync::Arc, time::Duration};
+
+use neuron_peer::{Roster, axon::AxonConfig, nucleus::NucleusConfig};
+use neuron_proto::{Code, Tensor, v1::axon_client::AxonClient};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use crate::{
+    harness::{Doubler, Pause, Setup, identity, member, script, within},
+    requests::{ask, refusal, request, tensor_request},
+};
+
+#[tokio::test]
+async fn a_caller_that_is_deregistered_loses_its_connection() {
+    let (mut script, turns) = script();
+    let model = Doubler {
+        width: 2,
+        script: Some(turns),
+    };
+    let axon = Setup {
+        model,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let (alice, bob) = (axon.client("//Alice").await, axon.client("//Bob").await);
+    let asked = |client: &AxonClient<_>| {
+        let client = client.clone();
+        tokio::spawn(async move { ask(&client, request(&[[1.0, 2.0]])).await })
+    };
+    let (by_alice, by_bob) = (asked(&alice), asked(&bob));
+    script.began().await;
+    axon.counted("neuron_axon_connections 2").await;
+
+    // A block without Alice, whose request is still with the model.
+    axon.roster
+        .send(Arc::new(Roster::new(2, [member("//Bob", 1, 5)])))
+        .unwrap();
+    assert!(within(by_alice).await.unwrap().is_err());
+    axon.counted("neuron_axon_connections 1").await;
+    axon.counted(r#"neuron_axon_connections_closed_total{reason="deregistered"} 1"#)
+        .await;
+
+    // Bob noticed nothing.
+    drop(script.proceed_for_ever());
+    assert!(within(by_bob).await.unwrap().is_ok());
+    // Who comes again is told why.
+    assert_eq!(
+        refusal(&axon.client("//Alice").await, request(&[[1.0, 2.0]])).await,
+        Code::SenderUnknown
+    );
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_that_registers_is_served_on_the_connection_it_has() {
+    let axon = Setup::default().start().await;
+    let client = axon.client("//Dave").await;
+    assert_eq!(
+        refusal(&client, request(&[[1.0, 2.0]])).await,
+        Code::SenderUnknown
+    );
+    axon.roster
+        .send(Arc::new(Roster::new(2, [member("//Dave", 0, 1)])))
+        .unwrap();
+    assert!(ask(&client, request(&[[1.0, 2.0]])).await.is_ok());
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_has_only_so_many_connections() {
+    let config = AxonConfig {
+        max_connections_per_caller: 2,
+        max_connections_of_strangers: 1,
+        ..AxonConfig::default()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut clients = Vec::new();
+    for uri in ["//Alice", "//Alice", "//Bob", "//Mallory"] {
+        clients.push(axon.client(uri).await);
+    }
+    axon.counted("neuron_axon_connections 4").await;
+    for (uri, reason) in [("//Alice", "caller"), ("//Mallet", "strangers")] {
+        let config = identity(uri).client_config(axon.hotkey).unwrap();
+        // The handshake is over before the place is asked for.
+        if let Ok(channel) = axon.connect(config, Pause::default()).await {
+            assert!(
+                ask(&AxonClient::new(channel), request(&[[1.0, 2.0]]))
+                    .await
+                    .is_err()
+            );
+        }
+        let line = format!(r#"neuron_axon_connections_refused_total{{reason="{reason}"}} "#);
+        within(async {
+            while !(1..10).any(|n| axon.counts(&format!("{line}{n}"))) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+    for client in &clients[..3] {
+        assert!(ask(client, request(&[[1.0, 2.0]])).await.is_ok());
+    }
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_is_dropped() {
+    let config = AxonConfig {
+        handshake_timeout: Duration::from_millis(100),
+        max_handshakes_per_address: 2,
+        ..AxonConfig::default()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut silent = [
+        TcpStream::connect(axon.address).await.unwrap(),
+        TcpStream::connect(axon.address).await.unwrap(),
+    ];
+    for stream in &mut silent {
+        assert_eq!(
+            within(stream.read(&mut [0; 1])).await.unwrap_or_default(),
+            0
+        );
+    }
+    axon.counted(r#"neuron_axon_handshake_failures_total{reason="timeout"} 2"#)
+        .await;
+    assert!(
+        ask(&axon.client("//Alice").await, request(&[[1.0, 2.0]]))
+            .await
+            .is_ok()
+    );
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_handshakes() {
+    let config = AxonConfig {
+        max_handshakes_per_address: 2,
+        ..AxonConfig::default()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(TcpStream::connect(axon.address).await.unwrap());
+    }
+    let line = r#"neuron_axon_connections_refused_total{reason="handshakes_of_address"} 1"#;
+    axon.counted(line).await;
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_loses_its_connection_and_costs_others_nothing() {
+    // Answers of 4 MiB, more than sockets hold.
+    const WIDTH: u32 = 1 << 20;
+    let config = AxonConfig {
+        stall_timeout: Duration::from_millis(300),
+        ..AxonConfig::default()
+    };
+    let nucleus = NucleusConfig {
+        max_request_rows: 4,
+        ..NucleusConfig::default()
+    };
+    let model = Doubler {
+        width: WIDTH,
+        script: None,
+    };
+    let axon = Setup {
+        config,
+        nucleus,
+        model,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let row = || tensor_request(Tensor::from_f32(&[1, WIDTH], &vec![1.0; 1 << 20]).unwrap());
+
+    let pause = Pause::default();
+    let client_config = identity("//Alice").client_config(axon.hotkey).unwrap();
+    let channel = axon.connect(client_config, pause.clone()).await.unwrap();
+    let alice = AxonClient::new(channel).max_decoding_message_size(usize::MAX);
+    assert!(ask(&alice, row()).await.is_ok());
+    pause.begin();
+    let stuck = tokio::spawn(async move { ask(&alice, row()).await });
+    axon.counted(r#"neuron_axon_connections_closed_total{reason="stalled"} 1"#)
+        .await;
+
+    let bob = axon.client("//Bob").await;
+    assert!(ask(&bob, row()).await.is_ok());
+    stuck.abort();
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_cannot_hold_more_memory_than_its_share() {
+    // Room for one message of 16 KiB with its envelope, not for two.
+    let (mut script, turns) = script();
+    let config = AxonConfig {
+        max_bytes_per_caller: 24 << 10,
+        ..AxonConfig::default()
+    };
+    let nucleus = NucleusConfig {
+        max_request_rows: 1,
+        ..NucleusConfig::default()
+    };
+    let model = Doubler {
+        width: 4096,
+        script: Some(turns),
+    };
+    let axon = Setup {
+        config,
+        nucleus,
+        model,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let row = || tensor_request(Tensor::from_f32(&[1, 4096], &vec![1.0; 4096]).unwrap());
+    let alice = axon.client("//Alice").await;
+    let first = tokio::spawn({
+        let (client, row) = (alice.clone(), row());
+        async move { ask(&client, row).await }
+    });
+    assert_eq!(script.began().await, 1);
+    assert_eq!(refusal(&alice, row()).await, Code::NucleusFull);
+    // On another connection it is the same caller, and another caller has its own share.
+    let again = axon.client("//Alice").await;
+    assert_eq!(refusal(&again, row()).await, Code::NucleusFull);
+    let bob = axon.client("//Bob").await;
+    let bobs = row();
+    let by_bob = tokio::spawn(async move { ask(&bob, bobs).await });
+    drop(script.proceed_for_ever());
+    for asked in [first, by_bob] {
+        assert!(within(asked).await.unwrap().is_ok());
+    }
+    assert!(ask(&alice, row()).await.is_ok());
+    axon.stop().await;
+}

@@ -1,0 +1,428 @@
+//! An axon on a free port of loopback, with a scripted model behind it and clients of every kind before it.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper_util::rt::TokioIo;
+use neuron_peer::{
+    Identity, Member, Roster,
+    axon::{self, AxonConfig, AxonError, GradientSender, Security},
+    identity::{
+        Purpose,
+        certificate::{self, Validity},
+    },
+    nucleus::{JoinGuard, Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
+};
+use neuron_proto::{DType, Modality, Tensor, v1::axon_client::AxonClient};
+use neuron_wallet::{Keypair, PublicKey};
+use prometheus::{Registry, TextEncoder};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::ring::{default_provider, sign::any_ecdsa_type},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+/// Longest that anything may take; a test that needs it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn key(uri: &str) -> Keypair {
+    Keypair::from_uri(uri).unwrap()
+}
+
+pub(crate) fn identity(uri: &str) -> Identity {
+    Identity::new(key(uri)).unwrap()
+}
+
+pub(crate) fn member(uri: &str, uid: u16, stake: u64) -> Member {
+    let hotkey = key(uri).public();
+    Member {
+        uid,
+        hotkey,
+        stake,
+        validator_permit: false,
+        address: None,
+        plaintext: false,
+    }
+}
+
+/// Doubles rows of `width` numbers; a row that begins with 13 makes it fail. Before each batch, it waits for a turn if it
+/// was given a [`Script`].
+pub(crate) struct Doubler {
+    pub(crate) width: u32,
+    pub(crate) script: Option<Turns>,
+}
+
+/// The model's side of a [`Script`].
+pub(crate) struct Turns {
+    began: tokio::sync::mpsc::UnboundedSender<u32>,
+    turn: mpsc::Receiver<()>,
+}
+
+/// Says what the model does when.
+pub(crate) struct Script {
+    began: tokio::sync::mpsc::UnboundedReceiver<u32>,
+    turn: mpsc::Sender<()>,
+}
+
+pub(crate) fn script() -> (Script, Turns) {
+    let (began, has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let (turn, is_turn) = mpsc::channel();
+    (
+        Script {
+            began: has_begun,
+            turn,
+        },
+        Turns {
+            began,
+            turn: is_turn,
+        },
+    )
+}
+
+impl Script {
+    /// Waits until the model holds a batch. How many rows it has.
+    pub(crate) async fn began(&mut self) -> u32 {
+        within(self.began.recv()).await.unwrap()
+    }
+
+    /// Lets the model go on with it.
+    pub(crate) fn proceed(&self) {
+        self.turn.send(()).unwrap();
+    }
+
+    /// Lets the model go on with everything from now on. How many batches it has begun meanwhile is no longer asked.
+    pub(crate) fn proceed_for_ever(self) -> tokio::sync::mpsc::UnboundedReceiver<u32> {
+        self.began
+    }
+}
+
+impl Model for Doubler {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        vec![SynapseSpec {
+            modality: Modality::Tensor,
+            input_dtypes: vec![DType::F32],
+            input_shape: vec![self.width],
+            output_shape: vec![self.width],
+            accepts_gradients: true,
+        }]
+    }
+
+    fn forward(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        if let Some(turns) = &self.script {
+            let _ = turns.began.send(inputs.rows());
+            // An error is a script that has ended: go on.
+            let _ = turns.turn.recv();
+        }
+        let values: Vec<f32> = inputs
+            .to_f32()
+            .unwrap()
+            .iter()
+            .map(|value| value * 2.0)
+            .collect();
+        Ok(Tensor::from_f32_vec(inputs.shape(), values).unwrap())
+    }
+}
+
+/// What a test chooses.
+pub(crate) struct Setup {
+    pub(crate) config: AxonConfig,
+    pub(crate) nucleus: NucleusConfig,
+    pub(crate) model: Doubler,
+    pub(crate) members: Vec<Member>,
+    pub(crate) gradients: Option<GradientSender>,
+    pub(crate) is_plaintext: bool,
+}
+
+impl Default for Setup {
+    /// Alice and Bob are registered; the axon is that of Ferdie, who is not.
+    fn default() -> Setup {
+        Setup {
+            config: AxonConfig::default(),
+            nucleus: NucleusConfig::default(),
+            model: Doubler {
+                width: 2,
+                script: None,
+            },
+            members: vec![member("//Alice", 0, 100), member("//Bob", 1, 5)],
+            gradients: None,
+            is_plaintext: false,
+        }
+    }
+}
+
+/// One that runs.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) hotkey: PublicKey,
+    pub(crate) roster: watch::Sender<Arc<Roster>>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) registry: Registry,
+    served: JoinHandle<Result<(), AxonError>>,
+    _nucleus: JoinGuard,
+}
+
+impl Setup {
+    pub(crate) async fn start(self) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let registry = Registry::new();
+        self.config.metrics.register(&registry).unwrap();
+        let (nucleus, guard) = Nucleus::start(Box::new(self.model), self.nucleus).unwrap();
+        let (roster, watch) = watch::channel(Arc::new(Roster::new(1, self.members)));
+        let shutdown = CancellationToken::new();
+        let hotkey = key("//Ferdie").public();
+        let security = match self.is_plaintext {
+            false => Security::Tls(identity("//Ferdie")),
+            true => Security::PlaintextOnLoopback { hotkey },
+        };
+        let (config, gradients, ended) = (self.config, self.gradients, shutdown.clone());
+        let served = tokio::spawn(async move {
+            axon::serve(listener, config, security, watch, nucleus, gradients, ended).await
+        });
+        Running {
+            address,
+            hotkey,
+            roster,
+            shutdown,
+            registry,
+            served,
+            _nucleus: guard,
+        }
+    }
+}
+
+impl Running {
+    /// A connection by a neuron as it should be.
+    pub(crate) async fn channel(&self, uri: &str) -> Channel {
+        let config = identity(uri).client_config(self.hotkey).unwrap();
+        self.connect(config, Pause::default()).await.unwrap()
+    }
+
+    pub(crate) async fn client(&self, uri: &str) -> AxonClient<Channel> {
+        AxonClient::new(self.channel(uri).await).max_decoding_message_size(usize::MAX)
+    }
+
+    /// A connection by whoever this is.
+    pub(crate) async fn connect(
+        &self,
+        config: Arc<ClientConfig>,
+        pause: Pause,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let address = self.address;
+        let connect = move |_| {
+            let (config, pause) = (config.clone(), pause.clone());
+            async move {
+                let stream = Pausable {
+                    inner: TcpStream::connect(address).await?,
+                    pause,
+                };
+                let name = ServerName::from(address.ip());
+                let stream = TlsConnector::from(config).connect(name, stream).await?;
+                Ok::<_, io::Error>(TokioIo::new(stream))
+            }
+        };
+        endpoint(address)
+            .connect_with_connector(tower::service_fn(connect))
+            .await
+    }
+
+    /// Without TLS.
+    pub(crate) async fn plain_channel(&self) -> Channel {
+        endpoint(self.address).connect().await.unwrap()
+    }
+
+    /// Whether a line of the metrics is there.
+    pub(crate) fn counts(&self, line: &str) -> bool {
+        let text = TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap();
+        text.lines().any(|is| is == line)
+    }
+
+    /// Waits until a line of the metrics is there.
+    pub(crate) async fn counted(&self, line: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !self.counts(line) {
+            let text = TextEncoder::new()
+                .encode_to_string(&self.registry.gather())
+                .unwrap();
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "no {line} in\n{text}"
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(self) {
+        within(self.served).await.unwrap().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.ended().await;
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint::from_shared(format!("http://{address}")).unwrap()
+}
+
+/// Fails the test rather than wait for ever.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    timeout(PATIENCE, future).await.expect("it takes too long")
+}
+
+/// Whether a client has stopped reading.
+#[derive(Clone, Default)]
+pub(crate) struct Pause(Arc<AtomicBool>);
+
+impl Pause {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A socket that can stop being read.
+struct Pausable {
+    inner: TcpStream,
+    pause: Pause,
+}
+
+impl AsyncRead for Pausable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.pause.0.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Pausable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+/// A client that shows this certificate, whatever it says, and believes any server.
+pub(crate) fn impostor(
+    certificate: CertificateDer<'static>,
+    key: &PrivateKeyDer<'_>,
+) -> Arc<ClientConfig> {
+    let shown = CertifiedKey::new(vec![certificate], any_ecdsa_type(key).unwrap());
+    let config = believer().with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    with_http2(config)
+}
+
+/// A client that shows no certificate.
+pub(crate) fn nobody() -> Arc<ClientConfig> {
+    with_http2(believer().with_no_client_auth())
+}
+
+/// A certificate as the wallet's owner would make it, for any purpose and time.
+pub(crate) fn issued(uri: &str, purpose: Purpose, validity: Validity) -> Arc<ClientConfig> {
+    let issued = certificate::issue(&key(uri), purpose, validity).unwrap();
+    impostor(issued.certificate, &issued.key)
+}
+
+/// From some seconds before now to some after.
+pub(crate) fn validity(from: i64, to: i64) -> Validity {
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap();
+    Validity {
+        not_before: now + from,
+        not_after: now + to,
+    }
+}
+
+fn believer() -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Believer))
+}
+
+fn with_http2(mut config: ClientConfig) -> Arc<ClientConfig> {
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+/// Believes any server.
+#[derive(Debug)]
+struct Believer;
+
+impl ServerCertVerifier for Believer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}

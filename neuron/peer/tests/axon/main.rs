@@ -1,0 +1,9 @@
+//! The axon as its callers see it: real sockets, real TLS, a scripted model.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod connections;
+mod harness;
+mod identities;
+mod requests;
+mod shutdown;
