@@ -46,16 +46,19 @@ pub use weights::{Opinion, OpinionError, WeightsCommand};
 
 /// Run a neuron: a model that serves its peers, asks its peers, and is paid for being worth asking.
 ///
-/// A neuron lives in a network on a chain, under a coldkey that owns its funds and a hotkey that signs for it. To start:
+/// A neuron lives in a network on a chain, under a coldkey that owns its funds and a hotkey
+/// that signs for it. To start:
 ///
 ///   neuron wallet new                 make the two keys
 ///   neuron register                   become a neuron (costs a fee, paid by the coldkey)
 ///   neuron train                      serve, ask and learn, until Ctrl-C
 ///   neuron metagraph --watch          see what everybody is worth
 ///
-/// On a development chain, `--uri //Alice` stands for both keys. `neuron <COMMAND> --help` explains each option, and
-/// `neuron config show` says where each setting comes from: flags count before the environment, the environment before
-/// the configuration file, the file before the defaults.
+/// On a development chain, --uri //Alice stands for both keys.
+///
+/// Every option below, and those of serve and train, can also be set in the environment and in
+/// a file. Options count before the environment, the environment before the file, the file
+/// before the defaults; `neuron config show` lists all, and where each comes from.
 #[derive(Debug, Parser)]
 #[command(
     name = "neuron",

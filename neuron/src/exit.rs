@@ -66,7 +66,10 @@ impl Exit {
     }
 
     fn of_chain(error: &ChainError) -> Option<Exit> {
-        error.is_temporary().then_some(Exit::Unreachable)
+        match error {
+            ChainError::NoUrl => Some(Exit::Usage),
+            error => error.is_temporary().then_some(Exit::Unreachable),
+        }
     }
 
     fn of_submission(error: &SubmitError) -> Option<Exit> {

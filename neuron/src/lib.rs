@@ -14,6 +14,7 @@ mod keys;
 pub mod metrics;
 mod output;
 mod prompt;
+pub mod roster;
 pub mod telemetry;
 
 pub use advertise::{AdvertiseError, advertised};

@@ -31,7 +31,7 @@ pub struct ModelSettings {
     /// Compute forward passes on a GPU in half precision
     #[arg(long, env = "CONNECTOME_MIXED_PRECISION")]
     pub mixed_precision: bool,
-    /// Folder of checkpoints and logs [default: ~/.connectome/runs/<hotkey>/<netid>]
+    /// Folder of checkpoints and logs [default: ~/.connectome/runs/HOTKEY/NETID]
     #[arg(long, env = "CONNECTOME_RUN", value_name = "FOLDER", value_parser = path)]
     pub run: Option<PathBuf>,
     /// What everything random is drawn from: a run on the CPU repeats itself

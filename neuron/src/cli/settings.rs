@@ -22,6 +22,7 @@ fn reversible(arg: Arg) -> Arg {
         .default_value("false")
         .default_missing_value("true")
         .hide_default_value(true)
+        .hide_possible_values(true)
 }
 
 /// A command that has every setting of every command as an option, and nothing else. Not which file is read, since that

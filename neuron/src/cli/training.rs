@@ -105,7 +105,8 @@ pub struct TrainingSettings {
         action = clap::ArgAction::Set,
         value_parser = clap::builder::BoolishValueParser::new(),
         default_value = "true",
-        default_missing_value = "true"
+        default_missing_value = "true",
+        hide_possible_values = true
     )]
     pub set_weights: bool,
     /// Short for --set-weights=false

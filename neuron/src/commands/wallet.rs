@@ -6,13 +6,13 @@ mod new;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use neuron_wallet::{Existing, KeyFile, KeyFileError, Keypair, PublicKey, Wallet};
 use serde::Serialize;
 
 use crate::{
     PromptError,
     cli::{Global, Scope, WalletCommand},
-    exit::UsageError,
     prompt,
 };
 
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
                 );
                 match prompt::confirm(self.global, &question)? {
                     true => Ok(()),
-                    false => Err(UsageError("nothing was replaced".to_owned()).into()),
+                    false => bail!("nothing was replaced"),
                 }
             }
         }

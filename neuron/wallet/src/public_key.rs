@@ -12,8 +12,7 @@ const LONGEST_ADDRESS: usize = 50;
 
 /// An account: the public half of an sr25519 key.
 ///
-/// Read and written as an [SS58 address](https://docs.polkadot.com/reference/parachains/accounts/): the prefix is 42 when
-/// written, any when read, and the checksum is verified.
+/// Read and written as an SS58 address: the prefix is 42 when written, any when read, and the checksum is verified.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey(pub [u8; 32]);
 

@@ -1,10 +1,10 @@
 //! `neuron wallet new`.
 
-use neuron_wallet::Keypair;
+use neuron_wallet::{KeyFile, KeyFileError, Keypair, Phrase};
 
 use super::{Place, Stored};
 use crate::{
-    Output,
+    Output, PromptError,
     cli::{Global, New, Scope},
     exit::UsageError,
 };
@@ -25,25 +25,44 @@ pub(super) fn run(global: &Global, new: &New) -> anyhow::Result<()> {
         .map(|scope| Place::new(global, scope, new.unencrypted_hotkey, new.overwrite))
         .collect();
     places.iter().try_for_each(Place::check)?;
+    // Every password first: while one can be mistyped, nothing is stored.
+    let made: Vec<_> = places.iter().map(make).collect::<Result<_, _>>()?;
 
     let mut stored = Vec::new();
-    let result = places
+    let result = made
         .iter()
-        .try_for_each(|place| make(place).map(|key| stored.push(key)));
+        .try_for_each(|key| key.store().map(|key| stored.push(key)));
     // Whatever became of the second, the first key is of no use without its words.
     if !stored.is_empty() {
         Output::new(global).show(&stored, |stored| describe(stored))?;
     }
-    result
+    Ok(result?)
 }
 
-fn make(place: &Place) -> anyhow::Result<Stored> {
+/// A key that is not stored yet.
+struct Made<'a> {
+    place: &'a Place<'a>,
+    phrase: Phrase,
+    file: KeyFile,
+}
+
+fn make<'a>(place: &'a Place<'a>) -> Result<Made<'a>, PromptError> {
     let (keypair, phrase) = Keypair::generate();
-    let stored = place.store(&place.seal(&keypair)?)?;
-    Ok(Stored {
-        phrase: Some(phrase.expose().to_string()),
-        ..stored
+    let file = place.seal(&keypair)?;
+    Ok(Made {
+        place,
+        phrase,
+        file,
     })
+}
+
+impl Made<'_> {
+    fn store(&self) -> Result<Stored, KeyFileError> {
+        Ok(Stored {
+            phrase: Some(self.phrase.expose().to_string()),
+            ..self.place.store(&self.file)?
+        })
+    }
 }
 
 fn describe(stored: &[Stored]) -> String {
