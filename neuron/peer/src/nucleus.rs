@@ -7,17 +7,33 @@
 //!
 //! # Promises
 //!
-//! * **One answer.** Every admitted request gets exactly one answer, whatever the model does: it may panic, fail, or give
-//!   another number of rows than it was given. The thread goes on.
-//! * **No poison.** A request is held against the declared shape and type before it is queued. Should a batch fail all the
-//!   same, each of its requests is asked alone, and only those that fail alone are refused.
+//! * **One answer.** Every admitted request gets exactly one answer, whatever the model does: it may panic, fail, or
+//!   give another number of rows than it was given. The thread goes on.
+//! * **No poison.** A request is held against the declared shape and type before it is queued. Should a batch fail all
+//!   the same, each of its requests is asked alone, and only those that fail alone are refused.
 //! * **No work for nobody.** What expired or was abandoned in the queue never reaches the model.
-//! * **No waiting for a place.** The queue is bounded by requests and by bytes. Beyond, a request is refused at once, with an
-//!   estimate of when to try again.
-//! * **Stake first, nobody last for ever.** See [the order](queue) for the rule of ageing and for who is displaced.
+//! * **No waiting for a place.** The queue is bounded by requests and by bytes. Beyond, a request is refused at once,
+//!   with an estimate of when to try again.
+//! * **Stake first, nobody last for ever.** The order below.
 //! * **No half update.** A new model takes its place between two batches.
 //!
 //! A batch that runs is not interrupted: what it takes is bounded by [`NucleusConfig::max_batch_rows`].
+//!
+//! # Order
+//!
+//! A batch holds requests of one modality, input type and row shape. Its requests are ready once there are enough for a
+//! full batch, or the oldest has waited [`NucleusConfig::max_wait`]. It is led by one request of all that are ready and
+//! filled up with others like it: by the caller's stake, highest first, and among equals by arrival, with this rule of
+//! ageing. **Every fourth batch is led by the oldest request of all that are ready**, and every fourth place in a batch
+//! goes to the oldest of its kind. So a request that is ready, with m older ones before it, is in one of the next 4 ·
+//! (m + 1) batches, whatever stakes arrive meanwhile; and three quarters of what the model does still goes by stake.
+//!
+//! # Displacement
+//!
+//! In a full queue, a newcomer takes the place of the youngest request of the lowest stake, if that is lower than its
+//! own and makes enough room; who is displaced is refused like who finds the queue full. **Every fourth admitted
+//! request is sheltered** from this. So a flood of requests without stake locks nobody out, and who has none but asks
+//! again and again gets a place that nobody takes away.
 
 mod config;
 mod metrics;
@@ -67,7 +83,8 @@ impl Nucleus {
     ///
     /// # Errors
     ///
-    /// The configuration contradicts itself or what the model serves; the error says which numbers do, and how to mend it.
+    /// The configuration contradicts itself or what the model serves; the error says which numbers do, and how to mend
+    /// it.
     pub fn start(
         model: Box<dyn Model>,
         config: NucleusConfig,
@@ -192,8 +209,8 @@ pub struct JoinGuard {
 }
 
 impl JoinGuard {
-    /// Ends admission, waits until everything that waits is answered and the thread has ended. Blocks; in asynchronous code,
-    /// use [`JoinGuard::stopped`].
+    /// Ends admission, waits until everything that waits is answered and the thread has ended. Blocks; in asynchronous
+    /// code, use [`JoinGuard::stopped`].
     pub fn join(mut self) {
         self.shared.close();
         if let Some(thread) = self.thread.take()

@@ -13,8 +13,8 @@ pub struct NucleusConfig {
     pub max_batch_rows: u32,
     /// Rows of one request; at most `max_batch_rows`, since a request is never split.
     pub max_request_rows: u32,
-    /// How long a request waits for others to share its batch, while the model has nothing to do. With zero, a batch is what
-    /// came while the batch before it ran, which costs a lone caller nothing.
+    /// How long a request waits for others to share its batch, while the model has nothing to do. With zero, a batch is
+    /// what came while the batch before it ran, which costs a lone caller nothing.
     pub max_wait: Duration,
     /// Requests that may wait at once; the batch that runs does not count.
     pub max_queue_requests: usize,

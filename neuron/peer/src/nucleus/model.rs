@@ -20,8 +20,8 @@ pub trait Model: Send + 'static {
     ///
     /// # Errors
     ///
-    /// If a batch of several requests fails, or panics, or gives something else than was declared, the nucleus asks again
-    /// for each of its requests alone, and only those that fail alone are refused.
+    /// If a batch of several requests fails, or panics, or gives something else than was declared, the nucleus asks
+    /// again for each of its requests alone, and only those that fail alone are refused.
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError>;
 }
 

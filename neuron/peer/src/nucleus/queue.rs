@@ -1,21 +1,11 @@
 //! The order in which requests reach the model.
 //!
-//! Requests that can share a batch, which are those of one modality, input type and row shape, wait in one *lane*. A lane is
-//! *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one request of a ready
-//! lane and filled up from the leader's lane.
+//! Requests that can share a batch, which are those of one modality, input type and row shape, wait in one *lane*. A
+//! lane is *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one
+//! request of a ready lane and filled up from the leader's lane.
 //!
-//! # Order
-//!
-//! By the caller's stake, highest first, and among equals by arrival, with this rule of ageing: **every fourth batch is led
-//! by the oldest request of all that are ready**, and every fourth place in a batch goes to the oldest of its lane. So a
-//! request that is ready, with m older ones before it, is in one of the next 4 · (m + 1) batches, whatever stakes arrive
-//! meanwhile; and three quarters of what the model does still goes by stake.
-//!
-//! # Displacement
-//!
-//! In a full queue, a newcomer takes the place of the youngest request of the lowest stake, if that is lower than its own
-//! and makes enough room. **Every fourth admitted request is sheltered** from this. So who asks again and again at any stake
-//! gets a place that nobody takes away, and a flood of requests without stake locks nobody out.
+//! The order among leaders and within a lane, and who is displaced from a full queue, are [the nucleus'
+//! promises](super).
 //!
 //! Nothing here blocks, waits or reads a clock.
 
@@ -286,3 +276,6 @@ impl Queue {
         Some(oldest.arrived + self.config.max_wait)
     }
 }
+
+#[cfg(test)]
+mod tests;

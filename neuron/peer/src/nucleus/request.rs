@@ -79,8 +79,8 @@ pub(super) type Answer = Result<Reply, Refusal>;
 /// Dropping it abandons the request: while it is queued, its place is free at once, and the model never sees it.
 ///
 /// A ticket has no clock. A request whose deadline passes in the queue is answered with
-/// [`NucleusTimeout`](Code::NucleusTimeout) when the queue is next looked at, which a running batch delays; who cannot wait
-/// that long stops waiting, that is, drops it.
+/// [`NucleusTimeout`](Code::NucleusTimeout) when the queue is next looked at, which a running batch delays; who cannot
+/// wait that long stops waiting, that is, drops it.
 #[must_use = "dropping a ticket abandons the request"]
 pub struct Ticket {
     id: Id,

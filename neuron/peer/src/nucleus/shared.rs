@@ -44,7 +44,8 @@ struct State {
 }
 
 impl State {
-    /// When half of what waits will be done: late enough that there is room, early enough that the model does not run dry.
+    /// When half of what waits will be done: late enough that there is room, early enough that the model does not run
+    /// dry.
     fn retry_after(&self) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let rows = self.queue.n_rows() as f64;

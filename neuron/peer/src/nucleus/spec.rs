@@ -6,8 +6,8 @@ use super::Refusal;
 
 /// One entry point of a model.
 ///
-/// Shapes are without the row axis, outermost first; 0 stands for any number of elements, which must then be the same for
-/// the requests of one batch.
+/// Shapes are without the row axis, outermost first; 0 stands for any number of elements, which must then be the same
+/// for the requests of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SynapseSpec {
     /// Which entry point this is.
@@ -23,8 +23,8 @@ pub struct SynapseSpec {
 }
 
 impl SynapseSpec {
-    /// Checks that these inputs may be queued: nothing that passes can make the rows of other callers fail by its type or
-    /// shape, nor poison them with values that are not finite.
+    /// Checks that these inputs may be queued: nothing that passes can make the rows of other callers fail by its type
+    /// or shape, nor poison them with values that are not finite.
     pub(crate) fn check_inputs(&self, inputs: &Tensor, max_rows: u32) -> Result<(), Refusal> {
         let wrong_shape = |message| Refusal::new(Code::RequestShapeException, message);
         if !self.input_dtypes.contains(&inputs.dtype()) {
