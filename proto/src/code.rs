@@ -1,7 +1,7 @@
 //! How a call ended, and how a gRPC status says it.
 //!
-//! [`Code`] is the protocol's own enum, so its numbers and its documentation have one source. A refusal travels as the gRPC
-//! status nearest to it, which standard tools understand, with the exact code in the metadata [`NEURON_CODE`].
+//! [`Code`] is the protocol's own enum, so its numbers and its documentation have one source. A refusal travels as the
+//! gRPC status nearest to it, which standard tools understand, with the exact code in the metadata [`NEURON_CODE`].
 
 use std::{fmt, time::Duration};
 
@@ -50,8 +50,8 @@ impl Code {
         matches!(self, Code::Success)
     }
 
-    /// Whether a `Forward` that ended so may be asked again, here or elsewhere, within its deadline: it can succeed next time,
-    /// and asking twice does no harm. Never for `Backward`, which is not idempotent.
+    /// Whether a `Forward` that ended so may be asked again, here or elsewhere, within its deadline: it can succeed
+    /// next time, and asking twice does no harm. Never for `Backward`, which is not idempotent.
     pub const fn is_safe_to_retry(self) -> bool {
         matches!(
             self,
@@ -97,7 +97,8 @@ impl Code {
 
     /// How a call ended that a status ended: the code in its metadata, or else the one nearest to the status.
     ///
-    /// A status never means success: one that claims so, or that names a code which does not exist, is read by its gRPC code.
+    /// A status never means success: one that claims so, or that names a code which does not exist, is read by its gRPC
+    /// code.
     pub fn of_status(status: &Status) -> Code {
         Code::in_metadata(status).unwrap_or(match status.code() {
             tonic::Code::DeadlineExceeded => Code::Timeout,

@@ -1,8 +1,8 @@
 //! The wire between neurons: package `neuron.v1`, and tensors checked before they are believed.
 //!
-//! [`v1`] is what travels, generated from `proto/neuron/v1/axon.proto`, whose comments say what each field means. The other
-//! types are what the rest of a neuron works with: each is made from its message by a fallible conversion at the edge, and
-//! needs no check after it.
+//! [`v1`] is what travels, generated from `proto/neuron/v1/axon.proto`, whose comments say what each field means. The
+//! other types are what the rest of a neuron works with: each is made from its message by a fallible conversion at the
+//! edge, and needs no check after it.
 //!
 //! * [`Tensor`]: a dense array whose length is what its shape and [`DType`] say. Its bytes are moved, not copied.
 //! * [`Modality`]: which entry point of a model a tensor is for.

@@ -3,8 +3,8 @@
 /// Axes that a tensor may have, whatever the limits say.
 pub const MAX_RANK: usize = 8;
 
-/// Bytes of a `DescribeResponse` that a caller reads. A description is a few hundred bytes; without a cap of its own, an
-/// empty entry of a list would let 2 bytes become 100 in memory.
+/// Bytes of a `DescribeResponse` that a caller reads. A description is a few hundred bytes; without a cap of its own,
+/// an empty entry of a list would let 2 bytes become 100 in memory.
 pub const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 
 /// Bytes of the text for people in a response or status.

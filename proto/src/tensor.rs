@@ -1,7 +1,8 @@
 //! Dense arrays as they travel.
 //!
-//! A [`Tensor`] is valid by construction: its data is exactly as long as its shape and type say. The data is a [`Bytes`], so
-//! cloning, slicing rows, encoding and decoding move or share it and never copy it. Elements are row-major and little-endian.
+//! A [`Tensor`] is valid by construction: its data is exactly as long as its shape and type say. The data is a
+//! [`Bytes`], so cloning, slicing rows, encoding and decoding move or share it and never copy it. Elements are
+//! row-major and little-endian.
 //!
 //! The first axis counts *rows*, which are independent of each other: a batch is a concatenation of rows.
 
@@ -34,17 +35,16 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// More than [`MAX_RANK`](crate::MAX_RANK) axes, a shape that overflows, or data of another length than the shape and
-    /// type say.
+    /// More than [`MAX_RANK`](crate::MAX_RANK) axes, a shape that overflows, or data of another length than the shape
+    /// and type say.
     pub fn new(dtype: DType, shape: &[u32], data: Bytes) -> Result<Tensor, TensorError> {
         let shape = Shape::new(shape)?;
-        let expected =
-            shape
-                .n_elements()
-                .checked_mul(dtype.size())
-                .ok_or(TensorError::Overflow {
-                    shape: shape.to_vec(),
-                })?;
+        let expected = shape
+            .n_elements()
+            .checked_mul(dtype.size())
+            .ok_or_else(|| TensorError::Overflow {
+                shape: shape.to_vec(),
+            })?;
         if data.len() != expected {
             let shape = shape.to_vec();
             return Err(TensorError::Length {
@@ -97,7 +97,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// An unknown type, an axis or element or byte beyond `limits`, or data of another length than the shape and type say.
+    /// An unknown type, an axis or element or byte beyond `limits`, or data of another length than the shape and type
+    /// say.
     pub fn decode(message: v1::Tensor, limits: &Limits) -> Result<Tensor, TensorError> {
         let dtype = DType::try_from(message.dtype)?;
         let rank = message.shape.len();

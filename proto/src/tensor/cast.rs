@@ -11,8 +11,8 @@ use super::{
 };
 use crate::DType;
 
-/// Bytes between two looks at the result of [`Tensor::is_finite`]: short enough to stop early, long enough for the inner
-/// loop to be one of vector instructions.
+/// Bytes between two looks at the result of [`Tensor::is_finite`]: short enough to stop early, long enough for the
+/// inner loop to be one of vector instructions.
 const FINITE_BLOCK: usize = 4096;
 
 impl Tensor {
@@ -28,8 +28,8 @@ impl Tensor {
     /// | BF16 | 2^-126 ≤ abs(x) < (2 − 2^-8) · 2^127 | abs(y − x) ≤ 2^-8 · abs(x) | abs(y − x) ≤ 2^-134 | infinity |
     /// | F32 | all of F16 and BF16 | none | none | |
     ///
-    /// Infinities stay infinite, NaN stays NaN, signs stay. Between F16 and BF16 it goes through F32, which is exact, so one
-    /// rounding happens.
+    /// Infinities stay infinite, NaN stays NaN, signs stay. Between F16 and BF16 it goes through F32, which is exact,
+    /// so one rounding happens.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ pub(super) fn bytes_of<T: Pod + Send>(elements: Vec<T>) -> Bytes {
     Bytes::from_owner(Owner(elements))
 }
 
-/// The elements in these bytes: in place if the bytes happen to be aligned, as those from the network rarely are, else copied.
+/// The elements in these bytes: in place if the bytes happen to be aligned, as those from the network rarely are, else
+/// copied.
 ///
 /// `data.len()` must be a multiple of the element's size, as a tensor's is.
 pub(super) fn elements<T: Pod>(data: &[u8]) -> Cow<'_, [T]> {

@@ -7,8 +7,8 @@ use crate::MAX_RANK;
 
 /// Elements along each axis, outermost first. Derefs to the slice of them.
 ///
-/// The volume, which counts an empty axis as one element, fits into a `usize`: so does the number of elements, and so does
-/// the size of a row of an empty tensor.
+/// The volume, which counts an empty axis as one element, fits into a `usize`: so does the number of elements, and so
+/// does the size of a row of an empty tensor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     dims: [u32; MAX_RANK],
