@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOM
 # dependency each time, so that nothing is compiled twice. See docs/adr/0003-one-profile-one-target-directory.md.
 CARGO_FLAGS := --release --locked
 NODE := $(CARGO_TARGET_DIR)/release/connectome-node
-# Cases per property and seconds of libFuzzer in `make fuzz`, and what else `make node` and `make demo` are given.
+# Cases per property and seconds of libFuzzer per target in `make fuzz`, and what else `make node` and `make demo` are given.
 CASES ?= 20000
 FUZZ_SECONDS ?= 60
 ARGS ?=
@@ -40,11 +40,14 @@ doc: setup ## build the API documentation, warnings denied
 	@./scripts/test.sh docs
 	@echo "open $(CARGO_TARGET_DIR)/doc/connectome_runtime/index.html"
 
-fuzz: setup ## property tests with many more cases (CASES=20000), then libFuzzer (FUZZ_SECONDS=60) where cargo-fuzz is installed
+fuzz: setup ## property tests with many more cases (CASES=20000), then each target of libFuzzer (FUZZ_SECONDS=60) where cargo-fuzz is installed
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package incentive
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package pallet-metagraph --features runtime-benchmarks,try-runtime
+	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package neuron-proto --package neuron-peer
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
-	  cd fuzz && cargo +nightly fuzz run epoch -- -max_total_time=$(FUZZ_SECONDS); \
+	  cd fuzz && for target in $$(cargo +nightly fuzz list); do \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	  done; \
 	else \
 	  echo "skipped libFuzzer: see fuzz/README.md"; \
 	fi
