@@ -16,6 +16,9 @@ use std::{
 /// How long a neuron may take to finish its step and save its model.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// Steps between two evaluations.
+const EVALUATE_EVERY: u32 = 20;
+
 /// What all neurons of a demo have in common.
 pub(crate) struct Setup {
     /// The program that trains.
@@ -34,10 +37,13 @@ impl Setup {
         let seed = self.seed.wrapping_add(u64::try_from(index).unwrap_or(0));
         vec![
             "train".into(),
-            format!("--run-dir={}", run.display()),
+            // Whatever else this user may have configured for neurons of theirs.
+            "--config=/dev/null".into(),
+            format!("--run={}", run.display()),
             "--dataset=digits".into(),
             format!("--shard={index}/{}", self.n),
             format!("--seed={seed}"),
+            format!("--epoch-steps={EVALUATE_EVERY}"),
             "--device=cpu".into(),
             "--threads=1".into(),
         ]

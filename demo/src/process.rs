@@ -4,6 +4,7 @@ use crate::tether;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    env,
     ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -25,7 +26,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program`, and writes whatever it prints to `log`.
+    /// Starts `program`, and writes whatever it prints to `log`. Settings that the environment holds do not reach it.
     ///
     /// It has a process group of its own: Ctrl-C in a terminal reaches the demo alone, which then stops things in order.
     ///
@@ -40,9 +41,12 @@ impl Process {
     ) -> Result<Self> {
         let output =
             File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
-        let child = tether::command(program)?
+        let mut command = tether::command(program)?;
+        for (name, _) in env::vars_os().filter(|(name, _)| is_setting(name)) {
+            command.env_remove(name);
+        }
+        let child = command
             .args(arguments)
-            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -105,4 +109,10 @@ impl Process {
         let log = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
     }
+}
+
+/// Whether an environment variable is a setting of a neuron, or of logs.
+fn is_setting(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"CONNECTOME_") || name == b"RUST_LOG"
 }

@@ -18,14 +18,6 @@ impl Lines {
     /// What there is to say that was not said yet; empty, where there is nothing.
     pub(crate) fn news(&mut self, observation: &Observation) -> String {
         let mut text = String::new();
-        if self.phase != Some(observation.phase) {
-            self.phase = Some(observation.phase);
-            line(
-                &mut text,
-                observation.elapsed,
-                &observation.phase.to_string(),
-            );
-        }
         for note in observation.notes.iter().skip(self.n_notes) {
             line(&mut text, note.time, &note.text);
         }
@@ -44,6 +36,14 @@ impl Lines {
             );
         }
         self.n_epochs = observation.chain.epochs.len();
+        if self.phase != Some(observation.phase) {
+            self.phase = Some(observation.phase);
+            line(
+                &mut text,
+                observation.elapsed,
+                &observation.phase.to_string(),
+            );
+        }
         text
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         let first = lines.news(&samples::beginning());
         assert_eq!(
             first,
-            "   0.0 s  registering neurons\n   0.0 s  the chain makes blocks\n"
+            "   0.0 s  the chain makes blocks\n   0.0 s  registering neurons\n"
         );
         assert_eq!(lines.news(&samples::beginning()), "");
 
