@@ -6,13 +6,15 @@
 //!
 //! ```text
 //! q = context · Wᵀ + b              [batch, key_dim]
-//! s = q · Kᵀ                        [batch, n_peers]
+//! s = q · Kᵀ / √key_dim             [batch, n_peers]
 //! g = softmax(s) over the topk best, 0 elsewhere
 //! out_b = Σ_j g_bj · response_j[b]  [batch, ..]
 //! ```
 //!
-//! Two things differ from the first router of this kind, which took the softmax over all peers, so that every row went to
-//! every peer, and neither trained nor saved its keys.
+//! Three things differ from the first router of this kind. It took the softmax over all peers, so that every row went to
+//! every peer. It neither trained nor saved its keys. And it did not divide scores by √key_dim (A. Vaswani and others,
+//! *Attention Is All You Need*, 2017, 3.2.1): as the context grows during training, gates then close on one favourite within
+//! some 50 steps, and of the others nobody learns which help and which answer garbage.
 
 mod joined;
 mod keys;
@@ -37,7 +39,7 @@ pub struct RouterConfig {
     pub x_dim: i64,
     /// Width of queries and of the peers' keys.
     pub key_dim: i64,
-    /// At most this many peers are asked about a row, at least one.
+    /// At most this many peers are asked about a row, at least one. With one, its gate is always 1 and nothing is learnt.
     pub topk: i64,
 }
 
@@ -118,7 +120,8 @@ impl Router {
             });
         }
         let queries = self.gate.forward(&context.to_device(self.device));
-        let scores = queries.matmul(&self.keys.of(peers).tr());
+        let scale = (self.config.key_dim as f64).sqrt();
+        let scores = queries.matmul(&self.keys.of(peers).tr()) / scale;
         let routes = Routes::select(peers, &scores, self.config.topk)?;
         let requests = (0..peers.len())
             .map(|peer| {

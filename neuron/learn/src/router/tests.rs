@@ -237,6 +237,43 @@ fn the_loss_reaches_gate_keys_and_answers() {
 }
 
 #[test]
+fn the_router_learns_who_helps_and_who_answers_garbage() {
+    use crate::optim::{Sgd, SgdConfig, zero_gradients};
+
+    // Of four peers one knows what is wanted, two know half of it each, and one answers anything.
+    let (context, inputs, wanted) = (
+        numbers(&[32, 10]),
+        numbers(&[32, 1]),
+        numbers(&[32, 8]).relu(),
+    );
+    let columns = Tensor::arange(8, (Kind::Float, CPU));
+    let first_half = columns.lt(4.0).to_kind(Kind::Float);
+    let garbage = numbers(&[8, 32]).tr().flip(0);
+    let answers = [
+        &wanted * &first_half,
+        garbage,
+        wanted.shallow_clone(),
+        &wanted * (1.0 - &first_half),
+    ];
+    let (mut router, mut sgd) = (router(10, 4), Sgd::new(SgdConfig::default()));
+    let peers = peers(4);
+    let mut gates = Vec::new();
+    for _ in 0..200 {
+        let (_, routes) = router.route(&peers, &context, &inputs).unwrap();
+        let responses: Vec<_> = answers.iter().map(|answer| Some(answer.copy())).collect();
+        let joined = router.join(&routes, &responses, &[8]).unwrap();
+        let loss = joined.context().mse_loss(&wanted, tch::Reduction::Mean);
+        zero_gradients(&router.parameters());
+        loss.backward();
+        sgd.step(&router.parameters(), 0.1);
+        gates = routes.mean_gates();
+    }
+    // All began near a quarter.
+    assert!(gates[2] > gates[0].max(gates[3]), "{gates:?}");
+    assert!(gates[0].min(gates[3]) > 2.0 * gates[1], "{gates:?}");
+}
+
+#[test]
 fn only_answers_that_counted_have_a_gradient() {
     let routes = routes(&[&[1.0, 0.0, 0.0]]);
     let empty = Some(Tensor::zeros([0, 1], (Kind::Float, CPU)));
