@@ -85,8 +85,10 @@ pub struct Step {
     /// Times that all examples were seen before it.
     pub epoch: u64,
     /// The sum that was minimised.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Loss of predictions with the student as context.
+    #[serde(deserialize_with = "number")]
     pub local_loss: f64,
     /// Loss of predictions with the network as context; none where no peer answered.
     pub network_loss: Option<f64>,
@@ -134,8 +136,10 @@ pub struct Evaluation {
     /// Steps made so far.
     pub step: u64,
     /// Loss with the student as context.
+    #[serde(deserialize_with = "number")]
     pub local_loss: f64,
     /// Share of right answers with the student as context, in `[0, 1]`.
+    #[serde(deserialize_with = "number")]
     pub local_accuracy: f64,
     /// Loss with the network as context; none where no peer answered.
     pub network_loss: Option<f64>,
@@ -174,6 +178,11 @@ pub struct End {
     pub step: u64,
     /// Why it is over.
     pub reason: String,
+}
+
+/// A number that may be NaN, which JSON has no word for but `null`.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Event {

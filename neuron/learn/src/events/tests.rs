@@ -99,6 +99,24 @@ fn a_line_that_was_not_finished_is_left_out_and_cut_off() {
 }
 
 #[test]
+fn a_loss_that_is_not_a_number_is_read_as_one_that_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let Event::Step(good) = step(1) else {
+        panic!("a step");
+    };
+    let diverged = Event::Step(Step {
+        loss: f64::NAN,
+        ..good
+    });
+    RunLog::open(folder.path())
+        .unwrap()
+        .record(diverged)
+        .unwrap();
+    let read = read(&folder.path().join(FILE_NAME)).unwrap();
+    assert!(matches!(&read[0].event, Event::Step(step) if step.loss.is_nan()));
+}
+
+#[test]
 fn a_line_that_is_no_event_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
