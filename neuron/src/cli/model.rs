@@ -1,6 +1,6 @@
 //! Settings of the model: which, where it computes, where it is kept.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use neuron_wallet::PublicKey;
@@ -28,6 +28,9 @@ pub struct ModelSettings {
         default_value = "auto"
     )]
     pub device: Device,
+    /// Threads that the model computes with on the CPU [default: one for each core]
+    #[arg(long, env = "CONNECTOME_THREADS", value_name = "NUMBER")]
+    pub threads: Option<NonZeroU16>,
     /// Compute forward passes on a GPU in half precision
     #[arg(long, env = "CONNECTOME_MIXED_PRECISION")]
     pub mixed_precision: bool,

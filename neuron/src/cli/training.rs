@@ -92,6 +92,9 @@ pub struct TrainingSettings {
         default_value = "100"
     )]
     pub key_dim: NonZeroU32,
+    /// Learn without chain and peers, to compare with
+    #[arg(long, env = "CONNECTOME_ALONE")]
+    pub alone: bool,
     /// Go on from the last checkpoint of the run
     #[arg(long, env = "CONNECTOME_RESUME")]
     pub resume: bool,
