@@ -1,3 +1,46 @@
 //! The part of a neuron that holds a model: serve and train.
+//!
+//! `neuron serve` and `neuron train` become this program, with the same command line. It is one of its own so that all
+//! other commands start without libtorch.
 
-fn main() {}
+mod nucleus_model;
+mod presence;
+mod run;
+mod serve;
+mod settings;
+mod stop;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use neuron::{
+    cli::{Cli, Command},
+    config, exit, telemetry,
+};
+
+fn main() -> ExitCode {
+    let (cli, _) = match config::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(error) => return exit::report_config(error),
+    };
+    let is_json = cli.global.json;
+    exit::report(work(cli), is_json)
+}
+
+fn work(cli: Cli) -> anyhow::Result<()> {
+    telemetry::start(&cli.global, "info")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the network")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve::serve(&cli.global, &serve, stop::on_signal()?).await,
+            Command::Train(train) => run::train(&cli.global, &train, stop::on_signal()?).await,
+            _ => anyhow::bail!(
+                "neuron-worker only serves and trains; everything else is done by neuron"
+            ),
+        }
+    })
+}

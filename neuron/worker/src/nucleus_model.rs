@@ -1,0 +1,169 @@
+//! What the nucleus serves: a copy of the synapse, or noise.
+
+use neuron_learn::synapse::{Synapse, SynapseError};
+use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
+use neuron_proto::{Modality, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What peers are answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// What the model says.
+    Honest,
+    /// Noise of the right shape: for development, to see how a network treats a neuron that is worth nothing.
+    Garbage {
+        /// What the noise is drawn from.
+        seed: u64,
+    },
+}
+
+impl Answers {
+    /// The model for the nucleus: a copy of this synapse, which training does not touch, or noise in its place.
+    pub(crate) fn model(self, synapse: &dyn Synapse, accepts_gradients: bool) -> Box<dyn Model> {
+        let specs = specs(synapse, accepts_gradients);
+        match self {
+            Self::Honest => Box::new(Honest {
+                synapse: synapse.copy(),
+                specs,
+            }),
+            Self::Garbage { seed } => Box::new(Garbage {
+                rng: ChaCha8Rng::seed_from_u64(seed),
+                specs,
+            }),
+        }
+    }
+}
+
+fn specs(synapse: &dyn Synapse, accepts_gradients: bool) -> Vec<SynapseSpec> {
+    let entry_points = synapse.entry_points().into_iter();
+    entry_points
+        .map(|entry_point| SynapseSpec {
+            modality: entry_point.modality,
+            input_dtypes: entry_point.input_dtypes,
+            input_shape: entry_point.input_shape,
+            output_shape: entry_point.output_shape,
+            accepts_gradients,
+        })
+        .collect()
+}
+
+struct Honest {
+    synapse: Box<dyn Synapse>,
+    specs: Vec<SynapseSpec>,
+}
+
+impl Model for Honest {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        self.specs.clone()
+    }
+
+    fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.synapse
+            .serve(modality, inputs)
+            .map_err(|error| match error {
+                SynapseError::NotImplemented(_) => ModelError::NotImplemented(error.to_string()),
+                SynapseError::Shape { .. } | SynapseError::Kind { .. } => {
+                    ModelError::InvalidRequest(error.to_string())
+                }
+                SynapseError::Tensor(_) | SynapseError::Torch(_) => {
+                    ModelError::Failed(error.to_string())
+                }
+            })
+    }
+}
+
+struct Garbage {
+    rng: ChaCha8Rng,
+    specs: Vec<SynapseSpec>,
+}
+
+impl Model for Garbage {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        self.specs.clone()
+    }
+
+    /// Uniform in `[-1, 1)`.
+    fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let spec = self
+            .specs
+            .iter()
+            .find(|spec| spec.modality == modality)
+            .ok_or_else(|| ModelError::NotImplemented(modality.to_string()))?;
+        let shape: Vec<u32> = std::iter::once(inputs.rows())
+            .chain(spec.output_shape.iter().copied())
+            .collect();
+        let n_values = shape.iter().map(|&size| size as usize).product();
+        let rng = &mut self.rng;
+        let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0)).collect();
+        Tensor::from_f32_vec(&shape, noise).map_err(|error| ModelError::Failed(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_learn::synapse::{Mnist, MnistConfig};
+    use neuron_proto::DType;
+    use tch::Device;
+
+    use super::*;
+
+    fn mnist() -> Mnist {
+        let narrow = MnistConfig {
+            d_model: 8,
+            ..MnistConfig::default()
+        };
+        Mnist::new(narrow, 0, Device::Cpu)
+    }
+
+    fn images(rows: u32) -> Tensor {
+        let pixels = vec![0.5; rows as usize * 784];
+        Tensor::from_f32(&[rows, 1, 28, 28], &pixels).unwrap()
+    }
+
+    #[test]
+    fn an_honest_answer_is_that_of_the_copy() {
+        let synapse = mnist();
+        let mut model = Answers::Honest.model(&synapse, false);
+        let expected = synapse.serve(Modality::Image, &images(3)).unwrap();
+        assert_eq!(
+            model.forward(Modality::Image, &images(3)).unwrap(),
+            expected
+        );
+    }
+
+    #[test]
+    fn garbage_has_the_shape_of_an_answer_and_repeats_with_its_seed() {
+        let answer = |seed| {
+            let mut model = Answers::Garbage { seed }.model(&mnist(), false);
+            model.forward(Modality::Image, &images(3)).unwrap()
+        };
+        assert_eq!(
+            (answer(1).shape(), answer(1).dtype()),
+            (&[3, 8][..], DType::F32)
+        );
+        assert!(answer(1).is_finite());
+        assert_eq!(answer(1), answer(1));
+        assert_ne!(answer(1), answer(2));
+    }
+
+    #[test]
+    fn both_say_that_they_serve_the_same() {
+        let synapse = mnist();
+        let [honest, garbage] = [Answers::Honest, Answers::Garbage { seed: 1 }]
+            .map(|answers| answers.model(&synapse, true));
+        assert_eq!(honest.synapses(), garbage.synapses());
+        assert!(honest.synapses()[0].accepts_gradients);
+    }
+
+    #[test]
+    fn what_is_not_served_is_not_implemented() {
+        for answers in [Answers::Honest, Answers::Garbage { seed: 1 }] {
+            let error = answers
+                .model(&mnist(), false)
+                .forward(Modality::Text, &images(1))
+                .unwrap_err();
+            assert!(matches!(error, ModelError::NotImplemented(_)), "{error}");
+        }
+    }
+}

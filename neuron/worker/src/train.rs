@@ -1,0 +1,507 @@
+//! Training, one batch after the other, on a thread of its own.
+//!
+//! [`Trainer::step`] is the list of what happens to a batch; each line of it is a file here or a crate:
+//!
+//! | step | where |
+//! | --- | --- |
+//! | context, routes, requests, answers, join | `consultation.rs`: router and dendrite |
+//! | losses | the synapse |
+//! | backward, clipping, optimiser | `descent.rs` |
+//! | gradients to peers | `consultation.rs`, `peers.rs` |
+//! | scores → opinions → weight row → chain | `opinions.rs`, `weights.rs` |
+//! | evaluation, checkpoints | `evaluate.rs`, `checkpoints.rs` |
+//! | log, metrics, progress | `report.rs` |
+//!
+//! # Promised properties
+//!
+//! * Nothing that peers or the chain do stops training: peers that fail contribute zero, a chain that is gone is waited for
+//!   by others.
+//! * What is served is a copy, taken between two steps: the first at the start, then after each evaluation that is better
+//!   than all before.
+//! * Numbers that are not finite never reach parameters that are saved, served or weighed by; see [`Trainer::descend`].
+//! * Without peers, one seed gives one model on the CPU, to the last bit, interrupted or not.
+
+mod checkpoints;
+mod consultation;
+mod descent;
+mod evaluate;
+mod opinions;
+mod peers;
+mod report;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use neuron_learn::{
+    checkpoint::CheckpointError,
+    dataset::{Batch, Batches, Examples, Position},
+    events::{self, Event},
+    optim::GradScaler,
+    parameters::{self, ParametersError},
+    precision::Precision,
+    router::{Router, RouterConfig, RouterError},
+    synapse::{Synapse, SynapseError, SynapseOutput},
+    tensor::{self, TensorError},
+};
+use neuron_peer::{axon::GradientReceiver, nucleus::Nucleus};
+use tch::TchError;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::{
+    checkpoints::{BEST, LAST, Recipe, latest},
+    descent::DescentConfig,
+    peers::{Asking, Peers},
+    report::{Report, TrainingMetrics},
+    weights::{Order, WeightSetter, weight_setter},
+};
+use self::{consultation::Consultation, descent::Descent, opinions::Opinions};
+use crate::nucleus_model::Answers;
+
+/// Gradients of peers that are applied in one step, at most.
+const GRADIENTS_PER_STEP: usize = 8;
+
+/// Steps without finite gradients after which the model is given up for the last checkpoint.
+const MAX_SPOILT_STEPS: u32 = 10;
+
+/// How training goes.
+#[derive(Clone, Debug)]
+pub(crate) struct TrainerConfig {
+    /// What everything random is drawn from.
+    pub(crate) seed: u64,
+    /// Examples of a step, and of a batch of an evaluation.
+    pub(crate) batch_size: usize,
+    /// The step after which it ends.
+    pub(crate) steps: Option<u64>,
+    /// The epoch after which it ends.
+    pub(crate) epochs: Option<u64>,
+    /// Steps between two evaluations.
+    pub(crate) epoch_steps: u64,
+    /// How parameters are moved.
+    pub(crate) descent: DescentConfig,
+    /// Length of keys, and how many peers get a row.
+    pub(crate) key_dim: i64,
+    /// Peers that each row is sent to.
+    pub(crate) topk: i64,
+    /// Precision of forward passes.
+    pub(crate) precision: Precision,
+    /// Whether peers are sent the gradients of their answers.
+    pub(crate) sends_gradients: bool,
+}
+
+/// What is served to peers, and with what it is replaced.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// Where it is served.
+    pub(crate) nucleus: Nucleus,
+    /// What peers are told.
+    pub(crate) answers: Answers,
+    /// Gradients that peers send, if they are wanted.
+    pub(crate) gradients: Option<GradientReceiver>,
+}
+
+/// What a trainer is put together from.
+pub(crate) struct Parts {
+    /// Where checkpoints go.
+    pub(crate) folder: PathBuf,
+    /// What a run must have in common with the checkpoint that it goes on from.
+    pub(crate) recipe: Recipe,
+    /// The first line of the run log.
+    pub(crate) start: events::Start,
+    /// What learns.
+    pub(crate) synapse: Box<dyn Synapse>,
+    /// What it learns from.
+    pub(crate) batches: Batches,
+    /// What it is measured by.
+    pub(crate) held_out: Examples,
+    /// Whom it asks; none if it is alone.
+    pub(crate) peers: Option<Peers>,
+    /// Where it is served, if it is.
+    pub(crate) serving: Option<Serving>,
+    /// Where opinions of peers go, if they go anywhere.
+    pub(crate) setter: Option<WeightSetter>,
+    /// Who is told.
+    pub(crate) report: Report,
+    /// When to stop.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Everything that training holds.
+pub(crate) struct Trainer {
+    config: TrainerConfig,
+    folder: PathBuf,
+    recipe: Recipe,
+    start: events::Start,
+    synapse: Box<dyn Synapse>,
+    router: Router,
+    descent: Descent,
+    batches: Batches,
+    held_out: Examples,
+    /// None: alone.
+    peers: Option<Peers>,
+    serving: Option<Serving>,
+    setter: Option<WeightSetter>,
+    opinions: Opinions,
+    report: Report,
+    step: u64,
+    best_loss: Option<f64>,
+    spoilt_steps: u32,
+    stop: CancellationToken,
+}
+
+/// Why training is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All steps or epochs that were asked for are done.
+    Done,
+    /// Somebody asked to stop.
+    Stopped,
+}
+
+/// Why training cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrainError {
+    /// The model does not take what it is given.
+    #[error(transparent)]
+    Synapse(#[from] SynapseError),
+    /// The router does not.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// A tensor does not fit the wire.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// libtorch failed.
+    #[error(transparent)]
+    Torch(#[from] TchError),
+    /// A checkpoint can be neither written nor read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint is of another model.
+    #[error(transparent)]
+    Parameters(#[from] ParametersError),
+    /// A checkpoint is of another run.
+    #[error(
+        "{} is of another run: expected {expected}, found {found}. Use the settings of that run, or another --run \
+         folder",
+        path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Seed and recipe of this run.
+        expected: String,
+        /// Those of the checkpoint.
+        found: String,
+    },
+    /// Numbers are no longer finite, and there is nothing to go back to.
+    #[error(
+        "the model has diverged before the first checkpoint: use a lower --learning-rate, or --clip"
+    )]
+    Diverged,
+}
+
+impl Trainer {
+    /// A trainer before its first step.
+    pub(crate) fn new(config: TrainerConfig, parts: Parts) -> Self {
+        let Parts {
+            folder,
+            recipe,
+            start,
+            synapse,
+            batches,
+            held_out,
+            peers,
+            serving,
+            setter,
+            report,
+            stop,
+        } = parts;
+        let widths = RouterConfig {
+            x_dim: synapse.d_model(),
+            key_dim: config.key_dim,
+            topk: config.topk,
+        };
+        let scaler = (config.precision == Precision::Mixed).then(GradScaler::default);
+        Self {
+            router: Router::new(widths, config.seed, synapse.device()),
+            descent: Descent::new(config.descent, scaler),
+            opinions: Opinions::default(),
+            step: 0,
+            best_loss: None,
+            spoilt_steps: 0,
+            config,
+            folder,
+            recipe,
+            start,
+            synapse,
+            batches,
+            held_out,
+            peers,
+            serving,
+            setter,
+            report,
+            stop,
+        }
+    }
+
+    /// Goes on from the latest checkpoint in the run's folder, if there is one.
+    pub(crate) fn resume_latest(&mut self) -> Result<(), TrainError> {
+        match latest(&self.folder)? {
+            Some((path, checkpoint)) => {
+                self.resume(&path, &checkpoint)?;
+                tracing::info!(path = %path.display(), step = self.step, "going on from a checkpoint");
+            }
+            None => tracing::info!("there is no checkpoint to go on from: beginning anew"),
+        }
+        Ok(())
+    }
+
+    /// Trains until everything is done or somebody asks to stop, and saves.
+    pub(crate) fn run(mut self) -> Result<End, TrainError> {
+        self.report.record(Event::Start(self.start.clone()));
+        self.serve_copy();
+        let ended = self.train();
+        let reason = match &ended {
+            Ok(End::Done) => "done".to_owned(),
+            Ok(End::Stopped) => "stopped".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let step = self.step;
+        self.report.record(Event::End(events::End { step, reason }));
+        ended
+    }
+
+    fn train(&mut self) -> Result<End, TrainError> {
+        let mut evaluated = self.step;
+        let end = loop {
+            if self.is_done() {
+                break End::Done;
+            }
+            if self.stop.is_cancelled() {
+                break End::Stopped;
+            }
+            self.step()?;
+            self.look_around();
+            if self.step.is_multiple_of(self.config.epoch_steps) {
+                evaluated = self.step;
+                self.conclude_epoch()?;
+            }
+        };
+        if end == End::Done && evaluated < self.step {
+            self.conclude_epoch()?;
+        }
+        if parameters::are_finite(&self.parameters()) {
+            self.checkpoint(LAST, None)?;
+        }
+        Ok(end)
+    }
+
+    /// One batch.
+    fn step(&mut self) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let (position, batch) = self.batches.draw();
+        let precision = self.config.precision;
+        let (said, output) = precision.forward(|| self.forward(&batch))?;
+        let loss = self.descend(&output)?;
+        self.step += 1;
+        if let (Some(said), Some(network)) = (&said, &self.peers) {
+            if self.config.sends_gradients {
+                said.send_gradients(network)?;
+            }
+            if said.is_with_others {
+                self.opinions.blend(said.scores());
+            }
+        }
+        self.tell(position, said.as_ref(), &output, loss, started.elapsed());
+        Ok(())
+    }
+
+    /// What the network says about a batch, and what the model makes of both.
+    fn forward(
+        &mut self,
+        batch: &Batch,
+    ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
+        let said = self.consult(batch.images())?;
+        let context = said.as_ref().map(Consultation::context);
+        let output = self
+            .synapse
+            .forward(batch.images(), Some(batch.labels()), context)?;
+        Ok((said, output))
+    }
+
+    /// Moves the parameters, unless gradients are not finite. Where that goes on, or parameters themselves are not finite
+    /// any more, goes back to what was learned by the last checkpoint. Gives the loss.
+    fn descend(&mut self, output: &SynapseOutput) -> Result<f64, TrainError> {
+        let loss = output
+            .loss
+            .as_ref()
+            .expect("a batch of a dataset has labels");
+        let parameters = self.parameters();
+        let (synapse, serving) = (&self.synapse, &mut self.serving);
+        let more = || apply_gradients(synapse.as_ref(), serving.as_mut());
+        let has_moved = self.descent.descend(self.step, &parameters, loss, more)?;
+        self.spoilt_steps = if has_moved { 0 } else { self.spoilt_steps + 1 };
+        if self.spoilt_steps >= MAX_SPOILT_STEPS
+            || (!has_moved && !parameters::are_finite(&parameters))
+        {
+            self.go_back()?;
+        }
+        Ok(loss.double_value(&[]))
+    }
+
+    /// Takes over what the latest checkpoint had learned. Steps and batches are not repeated, nor is what spoilt it.
+    fn go_back(&mut self) -> Result<(), TrainError> {
+        let (path, checkpoint) = latest(&self.folder)?.ok_or(TrainError::Diverged)?;
+        tracing::warn!(step = self.step, path = %path.display(), "the model has diverged: back to the last checkpoint");
+        self.restore(&checkpoint)?;
+        self.spoilt_steps = 0;
+        Ok(())
+    }
+
+    /// Takes notice of what happened on the chain, and sets weights when they are due.
+    fn look_around(&mut self) {
+        let Some(network) = &mut self.peers else {
+            return;
+        };
+        let (view, is_news) = network.look();
+        if is_news {
+            let registered: Vec<_> = view.uids.keys().copied().collect();
+            self.router.retain(&registered);
+            self.opinions.retain(&view.uids);
+            network
+                .dendrite
+                .retain(|hotkey| view.uids.contains_key(hotkey));
+        }
+        let own = view.uids.get(&network.own.hotkey).copied();
+        let Some(setter) = &mut self.setter else {
+            return;
+        };
+        let mut known = setter.results();
+        if let (Some(uid), true) = (own, setter.is_due(&view) && self.spoilt_steps == 0) {
+            let (step, block) = (self.step, view.block);
+            // No row: nobody has answered yet.
+            let order = self.opinions.row(&view.uids).ok().map(|row| Order {
+                uid,
+                row,
+                step,
+                block,
+            });
+            known.extend(order.and_then(|order| setter.set(order, &view)));
+        }
+        known
+            .into_iter()
+            .for_each(|event| self.report.record(Event::Weights(event)));
+    }
+
+    /// Measures the model. If it is better than ever, saves it and serves a copy of it.
+    fn conclude_epoch(&mut self) -> Result<(), TrainError> {
+        let evaluation = self.evaluate()?;
+        let loss = evaluation.local_loss;
+        self.report.record(Event::Evaluation(evaluation));
+        if !parameters::are_finite(&self.parameters()) {
+            return self.go_back();
+        }
+        if loss.is_finite() && self.best_loss.is_none_or(|best| loss < best) {
+            self.best_loss = Some(loss);
+            self.checkpoint(BEST, Some(loss))?;
+            self.serve_copy();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, name: &str, loss: Option<f64>) -> Result<(), TrainError> {
+        let path = self.save(name)?;
+        self.report.record(Event::Checkpoint(events::Checkpoint {
+            step: self.step,
+            path: path.display().to_string(),
+            loss,
+        }));
+        Ok(())
+    }
+
+    fn serve_copy(&self) {
+        if let Some(serving) = &self.serving {
+            let model = serving
+                .answers
+                .model(self.synapse.as_ref(), serving.gradients.is_some());
+            if let Err(error) = serving.nucleus.swap(model) {
+                tracing::error!(%error, "the model that is served cannot be replaced");
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let is_over = |limit: Option<u64>, at: u64| limit.is_some_and(|limit| at >= limit);
+        is_over(self.config.steps, self.step)
+            || is_over(self.config.epochs, self.batches.position().epoch)
+    }
+
+    fn tell(
+        &mut self,
+        position: Position,
+        said: Option<&Consultation>,
+        output: &SynapseOutput,
+        loss: f64,
+        elapsed: Duration,
+    ) {
+        let value =
+            |tensor: &Option<tch::Tensor>| tensor.as_ref().map(|tensor| tensor.double_value(&[]));
+        let others = said.filter(|said| said.is_with_others);
+        self.report.record(Event::Step(events::Step {
+            step: self.step,
+            epoch: position.epoch,
+            loss,
+            local_loss: value(&output.local_target_loss).unwrap_or(f64::NAN),
+            network_loss: value(&output.network_target_loss),
+            distillation_loss: value(&output.distillation_loss),
+            n_peers: others.map_or(0, |said| said.calls().count()),
+            n_ok: others.map_or(0, |said| {
+                said.calls()
+                    .filter(|(outcome, _)| outcome.is_success())
+                    .count()
+            }),
+            lost_gate_mass: said.map_or(0.0, Consultation::lost_gate_mass),
+            step_ms: milliseconds(elapsed),
+            remote_ms: said.map_or(0.0, |said| milliseconds(said.remote)),
+        }));
+        if let Some(said) = said {
+            let outcomes = said.calls().map(|(outcome, rows)| events::Call {
+                uid: outcome.peer.uid,
+                hotkey: outcome.peer.hotkey,
+                code: outcome.code.to_string(),
+                ms: milliseconds(outcome.elapsed),
+                rows,
+            });
+            let (step, outcomes) = (self.step, outcomes.collect());
+            self.report
+                .record(Event::Calls(events::Calls { step, outcomes }));
+        }
+    }
+}
+
+/// Adds what peers sent to the gradients of this step. What does not fit the model is dropped: it is from strangers.
+fn apply_gradients(synapse: &dyn Synapse, serving: Option<&mut Serving>) -> Result<(), TrainError> {
+    let Some(gradients) = serving.and_then(|serving| serving.gradients.as_mut()) else {
+        return Ok(());
+    };
+    for _ in 0..GRADIENTS_PER_STEP {
+        let Some(gradient) = gradients.try_next() else {
+            break;
+        };
+        let device = synapse.device();
+        let inputs = tensor::to_torch(&gradient.inputs, device)?;
+        let outputs = tensor::to_torch(&gradient.gradients, device)?;
+        if let Err(error) = synapse.accumulate(gradient.modality, &inputs, &outputs) {
+            tracing::debug!(from = ?gradient.from, %error, "a gradient does not fit");
+        }
+    }
+    Ok(())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,125 @@
+//! Checkpoints of a run: the best, and the last.
+
+use std::path::{Path, PathBuf};
+
+use neuron_learn::{
+    checkpoint::{Checkpoint, CheckpointError, Progress},
+    parameters::Parameters,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{TrainError, Trainer, opinions::Opinions};
+
+/// The one with the lowest loss on held-out examples: what is served.
+pub(crate) const BEST: &str = "best.safetensors";
+
+/// The one of the end of a run.
+pub(crate) const LAST: &str = "last.safetensors";
+
+/// What a run must have in common with the checkpoint that it goes on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recipe {
+    /// The model.
+    pub(crate) synapse: String,
+    /// The data.
+    pub(crate) dataset: String,
+    /// Which part of it, and of how many.
+    pub(crate) shard: [u32; 2],
+    /// Examples of a step.
+    pub(crate) batch_size: usize,
+}
+
+/// The checkpoint in a run's folder that has made the most steps, if there is any.
+pub(crate) fn latest(folder: &Path) -> Result<Option<(PathBuf, Checkpoint)>, CheckpointError> {
+    let mut latest: Option<(PathBuf, Checkpoint)> = None;
+    for name in [BEST, LAST] {
+        let path = folder.join(name);
+        match Checkpoint::load(&path) {
+            Err(CheckpointError::Missing(_)) => {}
+            Err(error) => return Err(error),
+            Ok(found) => {
+                let steps = |checkpoint: &Checkpoint| checkpoint.progress.step;
+                if latest
+                    .as_ref()
+                    .is_none_or(|(_, latest)| steps(latest) <= steps(&found))
+                {
+                    latest = Some((path, found));
+                }
+            }
+        }
+    }
+    Ok(latest)
+}
+
+impl Trainer {
+    /// Writes a checkpoint of this moment.
+    pub(super) fn save(&mut self, name: &str) -> Result<PathBuf, TrainError> {
+        let path = self.folder.join(name);
+        let share = |tensors: &Parameters| -> Parameters {
+            let shared = tensors
+                .iter()
+                .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+            shared.collect()
+        };
+        let checkpoint = Checkpoint {
+            progress: Progress {
+                seed: self.config.seed,
+                step: self.step,
+                position: self.batches.position(),
+                best_loss: self.best_loss,
+                scaler: self.descent.scaler,
+            },
+            weights: self.opinions.by_hotkey().clone(),
+            config: serde_json::to_value(&self.recipe).expect("strings and numbers"),
+            parameters: self.parameters(),
+            velocities: share(self.descent.sgd.state()),
+        };
+        checkpoint.save(&path)?;
+        Ok(path)
+    }
+
+    /// Goes on from a checkpoint of the same run.
+    pub(super) fn resume(
+        &mut self,
+        path: &Path,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), TrainError> {
+        let expected = (self.config.seed, self.recipe.clone());
+        let recipe = serde_json::from_value(checkpoint.config.clone()).ok();
+        let found = recipe.map(|recipe: Recipe| (checkpoint.progress.seed, recipe));
+        if found.as_ref() != Some(&expected) {
+            return Err(TrainError::OtherRun {
+                path: path.to_owned(),
+                expected: format!("{expected:?}"),
+                found: format!("{found:?}"),
+            });
+        }
+        self.restore(checkpoint)?;
+        self.step = checkpoint.progress.step;
+        self.best_loss = checkpoint.progress.best_loss;
+        self.batches.go_to(checkpoint.progress.position);
+        Ok(())
+    }
+
+    /// Takes over what was learned, and nothing of where training stood.
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.synapse.load(&checkpoint.parameters)?;
+        self.router.load(&checkpoint.parameters)?;
+        let parameters = self.parameters();
+        self.descent
+            .sgd
+            .restore(&checkpoint.velocities, &parameters)?;
+        if let (Some(ours), Some(theirs)) = (&mut self.descent.scaler, checkpoint.progress.scaler) {
+            *ours = theirs;
+        }
+        self.opinions = Opinions::restore(checkpoint.weights.clone());
+        Ok(())
+    }
+
+    /// Model and router together.
+    pub(super) fn parameters(&self) -> Parameters {
+        let mut parameters = self.synapse.parameters();
+        parameters.append(&mut self.router.parameters());
+        parameters
+    }
+}

@@ -1,0 +1,132 @@
+//! What the network says about a batch.
+
+use std::time::{Duration, Instant};
+
+use neuron_learn::{
+    router::{Joined, Routes},
+    tensor,
+};
+use neuron_peer::dendrite::{Outcome, Peer};
+use neuron_proto::{DType, Tensor as WireTensor};
+use neuron_wallet::PublicKey;
+use tch::Tensor;
+
+use super::{TrainError, Trainer, peers::Peers};
+
+/// What was asked, and what came of it.
+pub(super) struct Consultation {
+    routes: Routes,
+    joined: Joined,
+    peers: Vec<Peer>,
+    /// The rows that each peer was sent.
+    requests: Vec<WireTensor>,
+    pub(super) outcomes: Vec<Outcome>,
+    /// Whether these are others, not the neuron itself.
+    pub(super) is_with_others: bool,
+    /// How long it was waited for them.
+    pub(super) remote: Duration,
+}
+
+impl Trainer {
+    /// Asks the network about these inputs, if there is one: which peers get which rows, their answers under one deadline,
+    /// and the sum of those that came.
+    pub(super) fn consult(&mut self, inputs: &Tensor) -> Result<Option<Consultation>, TrainError> {
+        let Some(network) = &self.peers else {
+            return Ok(None);
+        };
+        let peers = network.present();
+        let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
+
+        let context = self.synapse.encode(self.synapse.modality(), inputs)?;
+        let (rows, routes) = self.router.route(&hotkeys, &context, inputs)?;
+        let requests = to_wire(&rows)?;
+        let asked = Instant::now();
+        let outcomes = network.forward(&peers, &requests);
+        let remote = asked.elapsed();
+        let responses = from_wire(&outcomes, self.synapse.device())?;
+        let joined = self
+            .router
+            .join(&routes, &responses, &[self.synapse.d_model()])?;
+
+        Ok(Some(Consultation {
+            is_with_others: !peers.iter().any(|peer| network.is_own(peer)),
+            routes,
+            joined,
+            peers,
+            requests,
+            outcomes,
+            remote,
+        }))
+    }
+}
+
+impl Consultation {
+    /// What the network says, `[batch, d_model]`.
+    pub(super) fn context(&self) -> &Tensor {
+        self.joined.context()
+    }
+
+    /// Whether anybody answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.outcomes.iter().any(Outcome::is_success)
+    }
+
+    /// Mean gate of each peer, zero for those that did not answer: what opinions are made of.
+    pub(super) fn scores(&self) -> Vec<(PublicKey, f64)> {
+        let gates = self.routes.mean_gates().into_iter();
+        gates
+            .zip(&self.outcomes)
+            .map(|(gate, outcome)| {
+                (
+                    outcome.peer.hotkey,
+                    if outcome.is_success() { gate } else { 0.0 },
+                )
+            })
+            .collect()
+    }
+
+    /// Share of the gates whose peer did not answer.
+    pub(super) fn lost_gate_mass(&self) -> f64 {
+        self.joined.mean_lost_gate_mass()
+    }
+
+    /// Calls that were made, with how many rows: those without rows were not.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (&Outcome, u32)> {
+        self.outcomes
+            .iter()
+            .zip(&self.requests)
+            .map(|(outcome, request)| (outcome, request.rows()))
+            .filter(|(_, rows)| *rows > 0)
+    }
+
+    /// Sends each peer the gradients of its answer.
+    pub(super) fn send_gradients(&self, network: &Peers) -> Result<(), TrainError> {
+        if !self.is_with_others {
+            return Ok(());
+        }
+        for (position, (peer, request)) in self.peers.iter().zip(&self.requests).enumerate() {
+            if let Some(gradient) = self.joined.gradient(position) {
+                let gradient = tensor::to_wire(&gradient, DType::F32)?;
+                network.backward(peer, request.clone(), gradient);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {
+    let to_wire = |rows: &Tensor| Ok(tensor::to_wire(rows, DType::F32)?);
+    rows.iter().map(to_wire).collect()
+}
+
+fn from_wire(outcomes: &[Outcome], device: tch::Device) -> Result<Vec<Option<Tensor>>, TrainError> {
+    outcomes
+        .iter()
+        .map(|outcome| {
+            let outputs = outcome.outputs.as_ref();
+            Ok(outputs
+                .map(|outputs| tensor::to_torch(outputs, device))
+                .transpose()?)
+        })
+        .collect()
+}

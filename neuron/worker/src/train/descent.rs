@@ -1,0 +1,134 @@
+//! From losses to parameters: backward, unscale, clip, step.
+
+use neuron_learn::{
+    optim::{GradScaler, Schedule, Sgd, SgdConfig, clip_grad_norm, zero_gradients},
+    parameters::Parameters,
+};
+use tch::Tensor;
+
+/// How parameters are moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DescentConfig {
+    /// Momentum and decay.
+    pub(crate) sgd: SgdConfig,
+    /// The learning rate of each step.
+    pub(crate) schedule: Schedule,
+    /// Length that gradients are cut to, if they are.
+    pub(crate) max_norm: Option<f64>,
+}
+
+/// The optimiser, with everything that stands between a loss and a step.
+#[derive(Debug)]
+pub(crate) struct Descent {
+    config: DescentConfig,
+    pub(crate) sgd: Sgd,
+    /// In mixed precision.
+    pub(crate) scaler: Option<GradScaler>,
+}
+
+impl Descent {
+    /// That has made no step.
+    pub(crate) fn new(config: DescentConfig, scaler: Option<GradScaler>) -> Self {
+        Self {
+            sgd: Sgd::new(config.sgd),
+            config,
+            scaler,
+        }
+    }
+
+    /// Moves the parameters by the gradients of a loss and whatever `more` adds to them, in step number `step`. Gives
+    /// whether it did: gradients that are not finite move nothing.
+    pub(crate) fn descend<E>(
+        &mut self,
+        step: u64,
+        parameters: &Parameters,
+        loss: &Tensor,
+        more: impl FnOnce() -> Result<(), E>,
+    ) -> Result<bool, E> {
+        zero_gradients(parameters);
+        match &self.scaler {
+            Some(scaler) => {
+                scaler.scale(loss).backward();
+                scaler.unscale(parameters);
+            }
+            None => loss.backward(),
+        }
+        more()?;
+        let norm = clip_grad_norm(parameters, self.config.max_norm.unwrap_or(f64::INFINITY));
+        let is_finite = norm.is_finite();
+        if let Some(scaler) = &mut self.scaler {
+            scaler.update(is_finite);
+        }
+        if is_finite {
+            self.sgd.step(parameters, self.config.schedule.rate(step));
+        }
+        Ok(is_finite)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn descent(max_norm: Option<f64>) -> Descent {
+        let config = DescentConfig {
+            sgd: SgdConfig {
+                momentum: 0.0,
+                weight_decay: 0.0,
+            },
+            schedule: Schedule::Constant { rate: 1.0 },
+            max_norm,
+        };
+        Descent::new(config, None)
+    }
+
+    fn parameter() -> (Tensor, Parameters) {
+        let parameter = Tensor::from_slice(&[5.0f32]).set_requires_grad(true);
+        let parameters = Parameters::from([("p".into(), parameter.shallow_clone())]);
+        (parameter, parameters)
+    }
+
+    fn nothing_more() -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_are_cut_after_the_backward_pass() {
+        let (parameter, parameters) = parameter();
+        let loss = (&parameter * 4.0).sum(tch::Kind::Float);
+        assert!(
+            descent(Some(2.0))
+                .descend(0, &parameters, &loss, nothing_more)
+                .unwrap()
+        );
+        // 5 − 1 · 2
+        assert!((parameter.double_value(&[0]) - 3.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn what_peers_sent_is_added_before_the_cut() {
+        let (parameter, parameters) = parameter();
+        let loss = (&parameter * 1.0).sum(tch::Kind::Float);
+        let more = || {
+            (&parameter * 2.0).sum(tch::Kind::Float).backward();
+            nothing_more()
+        };
+        descent(None).descend(0, &parameters, &loss, more).unwrap();
+        // 5 − (1 + 2)
+        assert_eq!(parameter.double_value(&[0]), 2.0);
+    }
+
+    #[test]
+    fn gradients_that_are_not_finite_move_nothing() {
+        let (parameter, parameters) = parameter();
+        let loss = (&parameter * f64::NAN).sum(tch::Kind::Float);
+        assert!(
+            !descent(Some(1.0))
+                .descend(0, &parameters, &loss, nothing_more)
+                .unwrap()
+        );
+        assert_eq!(parameter.double_value(&[0]), 5.0);
+    }
+}

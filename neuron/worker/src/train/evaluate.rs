@@ -1,0 +1,74 @@
+//! How good the model is, on examples that nobody trained on.
+
+use neuron_learn::{events, loss};
+use tch::{Tensor, no_grad_guard};
+
+use super::{TrainError, Trainer, consultation::Consultation, peers::Peers};
+
+/// A mean over examples that come in batches.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    n: f64,
+}
+
+impl Mean {
+    fn add(&mut self, mean: f64, n: f64) {
+        self.sum += mean * n;
+        self.n += n;
+    }
+
+    fn get(&self) -> Option<f64> {
+        (self.n > 0.0).then(|| self.sum / self.n)
+    }
+}
+
+/// Loss and accuracy of one branch.
+#[derive(Default)]
+struct Branch {
+    loss: Mean,
+    accuracy: Mean,
+}
+
+impl Branch {
+    fn add(&mut self, target: &Tensor, labels: &Tensor) -> Result<(), TrainError> {
+        #[expect(clippy::cast_precision_loss, reason = "a batch")]
+        let n = labels.numel() as f64;
+        let loss = loss::nll(target, labels)?.double_value(&[]);
+        self.loss.add(loss, n);
+        self.accuracy.add(loss::accuracy(target, labels), n);
+        Ok(())
+    }
+}
+
+impl Trainer {
+    /// Runs the model over the held-out examples: alone, and with the network where others answer.
+    pub(super) fn evaluate(&mut self) -> Result<events::Evaluation, TrainError> {
+        let _no_grad = no_grad_guard();
+        let (mut local, mut network) = (Branch::default(), Branch::default());
+        let held_out: Vec<_> = self.held_out.in_order(self.config.batch_size).collect();
+        for batch in held_out {
+            let others = match self.peers.as_ref().is_some_and(Peers::has_others) {
+                true => self
+                    .consult(batch.images())?
+                    .filter(Consultation::is_answered),
+                false => None,
+            };
+            let context = others.as_ref().map(Consultation::context);
+            let output = self
+                .synapse
+                .forward(batch.images(), Some(batch.labels()), context)?;
+            local.add(&output.local_target, batch.labels())?;
+            if let Some(target) = &output.network_target {
+                network.add(target, batch.labels())?;
+            }
+        }
+        Ok(events::Evaluation {
+            step: self.step,
+            local_loss: local.loss.get().unwrap_or(f64::NAN),
+            local_accuracy: local.accuracy.get().unwrap_or(f64::NAN),
+            network_loss: network.loss.get(),
+            network_accuracy: network.accuracy.get(),
+        })
+    }
+}

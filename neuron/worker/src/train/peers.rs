@@ -1,0 +1,149 @@
+//! Asking peers from the training thread.
+//!
+//! Everybody who serves what is asked may be asked, and the router chooses among them. Where there is nobody, the neuron
+//! asks itself: its nucleus answers from the served copy as it would answer a peer, and learning goes on.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use neuron_peer::{
+    dendrite::{Call, Dendrite, Finish, Outcome, Peer},
+    nucleus::{Nucleus, Refusal, Reply, Request},
+};
+use neuron_proto::{Code, Modality, Tensor};
+use tokio::{runtime::Handle, sync::watch};
+
+use crate::presence::View;
+
+/// How peers are asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    /// The entry point.
+    pub(crate) modality: Modality,
+    /// Width of an answer.
+    pub(crate) d_model: u32,
+    /// How long all of them have.
+    pub(crate) deadline: Duration,
+    /// When to stop waiting before that.
+    pub(crate) finish: Finish,
+}
+
+/// The neuron's way to its peers.
+pub(crate) struct Peers {
+    /// Runs what is asynchronous.
+    pub(crate) runtime: Handle,
+    /// Asks others.
+    pub(crate) dendrite: Dendrite,
+    /// Answers where there are no others.
+    pub(crate) nucleus: Nucleus,
+    /// This neuron, as its peers know it.
+    pub(crate) own: Peer,
+    /// The network now.
+    pub(crate) view: watch::Receiver<Arc<View>>,
+    /// How they are asked.
+    pub(crate) asking: Asking,
+}
+
+impl Peers {
+    /// The network as it is now, and whether that is news.
+    pub(crate) fn look(&mut self) -> (Arc<View>, bool) {
+        let is_news = self.view.has_changed().unwrap_or(false);
+        (self.view.borrow_and_update().clone(), is_news)
+    }
+
+    /// Who is asked: all who serve, or this neuron itself if nobody does.
+    pub(crate) fn present(&self) -> Vec<Peer> {
+        let peers = self.view.borrow().peers.clone();
+        if peers.is_empty() {
+            vec![self.own]
+        } else {
+            peers
+        }
+    }
+
+    /// Whether anybody else serves.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.view.borrow().peers.is_empty()
+    }
+
+    /// Whether this is the neuron itself.
+    pub(crate) fn is_own(&self, peer: &Peer) -> bool {
+        peer.hotkey == self.own.hotkey
+    }
+
+    /// Asks each for its rows, all at once, and gives an outcome for each, in order.
+    pub(crate) fn forward(&self, peers: &[Peer], requests: &[Tensor]) -> Vec<Outcome> {
+        match (peers, requests) {
+            ([peer], [inputs]) if self.is_own(peer) => vec![self.ask_itself(inputs.clone())],
+            _ => self.ask_others(peers, requests),
+        }
+    }
+
+    /// Sends a peer the gradients of its answer, without waiting for what becomes of them.
+    pub(crate) fn backward(&self, peer: &Peer, inputs: Tensor, gradients: Tensor) {
+        let _runtime = self.runtime.enter();
+        self.dendrite
+            .backward(self.asking.modality, peer, inputs, gradients);
+    }
+
+    fn ask_others(&self, peers: &[Peer], requests: &[Tensor]) -> Vec<Outcome> {
+        let calls = peers.iter().zip(requests).map(|(peer, inputs)| Call {
+            peer: *peer,
+            inputs: inputs.clone(),
+        });
+        let Asking {
+            modality,
+            d_model,
+            deadline,
+            finish,
+        } = self.asking;
+        let row_shape = [d_model];
+        let asked = self
+            .dendrite
+            .forward(modality, calls.collect(), &row_shape, deadline, finish);
+        self.runtime.block_on(asked)
+    }
+
+    fn ask_itself(&self, inputs: Tensor) -> Outcome {
+        let started = Instant::now();
+        let request = Request {
+            modality: self.asking.modality,
+            inputs,
+            priority: u64::MAX,
+            deadline: started + self.asking.deadline,
+        };
+        let answer = self
+            .nucleus
+            .submit(request)
+            .and_then(|ticket| self.runtime.block_on(ticket));
+        self.outcome(answer, started.elapsed())
+    }
+
+    /// What the nucleus gave, as if it came from a peer.
+    fn outcome(&self, answer: Result<Reply, Refusal>, elapsed: Duration) -> Outcome {
+        let mut outcome = Outcome {
+            peer: self.own,
+            code: Code::Success,
+            message: String::new(),
+            outputs: None,
+            elapsed,
+            connect: None,
+            queue: None,
+            compute: None,
+        };
+        match answer {
+            Ok(reply) => {
+                outcome.outputs = Some(reply.outputs);
+                outcome.queue = Some(reply.queue);
+                outcome.compute = Some(reply.compute);
+            }
+            Err(refusal) => {
+                outcome.code = refusal.code;
+                outcome.message = refusal.message;
+            }
+        }
+        outcome
+    }
+}

@@ -1,0 +1,191 @@
+//! What is told of training: to the run log, to Prometheus, and to people.
+
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use neuron_learn::events::{Evaluation, Event, RunLog, Step};
+use prometheus::{Gauge, IntCounter, Registry};
+
+/// Between two lines about steps, where there is no progress bar.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Everybody who wants to know.
+#[derive(Debug)]
+pub(crate) struct Report {
+    log: RunLog,
+    bar: ProgressBar,
+    last_line: Instant,
+    metrics: TrainingMetrics,
+}
+
+impl Report {
+    /// Of training that ends at step `steps`, if it ends by itself. A bar is drawn on a terminal; elsewhere, lines are
+    /// logged.
+    pub(crate) fn new(log: RunLog, steps: Option<u64>, metrics: TrainingMetrics) -> Self {
+        let target = match std::io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(steps, target);
+        let shape = match steps {
+            Some(_) => "{bar:24} step {pos}/{len} {eta} {msg}",
+            None => "{spinner} step {pos} {elapsed} {msg}",
+        };
+        bar.set_style(ProgressStyle::with_template(shape).expect("the template is a constant"));
+        Self {
+            log,
+            bar,
+            last_line: Instant::now(),
+            metrics,
+        }
+    }
+
+    /// Tells it. The log is not what training is for: it goes on where the log cannot be written.
+    pub(crate) fn record(&mut self, event: Event) {
+        match &event {
+            Event::Step(step) => self.step(step),
+            Event::Evaluation(evaluation) => self.evaluation(evaluation),
+            Event::End(_) => self.bar.abandon(),
+            _ => {}
+        }
+        if let Err(error) = self.log.record(event) {
+            tracing::warn!(%error, "cannot write the run log");
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.metrics.step(step);
+        self.bar.set_position(step.step);
+        let asked = format!("{}/{} peers", step.n_ok, step.n_peers);
+        if !self.bar.is_hidden() {
+            self.bar
+                .set_message(format!("loss {:.4} {asked}", step.loss));
+        } else if self.last_line.elapsed() >= BETWEEN_LINES {
+            self.last_line = Instant::now();
+            tracing::info!(
+                step = step.step,
+                epoch = step.epoch,
+                loss = step.loss,
+                asked,
+                "training"
+            );
+        }
+    }
+
+    fn evaluation(&mut self, evaluation: &Evaluation) {
+        self.metrics.evaluation(evaluation);
+        let network = evaluation.network_accuracy;
+        if self.bar.is_hidden() {
+            let (step, loss, accuracy) = (
+                evaluation.step,
+                evaluation.local_loss,
+                evaluation.local_accuracy,
+            );
+            tracing::info!(
+                step,
+                loss,
+                accuracy,
+                network_accuracy = network,
+                "evaluated"
+            );
+            return;
+        }
+        let with = network.map(|accuracy| format!(", with the network {:.2} %", 100.0 * accuracy));
+        self.bar.println(format!(
+            "step {}: {:.2} % right on held-out examples{}",
+            evaluation.step,
+            100.0 * evaluation.local_accuracy,
+            with.unwrap_or_default()
+        ));
+    }
+}
+
+/// What the trainer shows to Prometheus.
+///
+/// | name | meaning |
+/// | --- | --- |
+/// | `neuron_training_steps_total` | optimiser steps since the start of the program |
+/// | `neuron_training_loss` | loss of the latest step |
+/// | `neuron_training_step_seconds`, `neuron_training_remote_seconds` | what it took, and what of it was waiting for peers |
+/// | `neuron_training_peers_asked`, `neuron_training_peers_answered` | in the latest step |
+/// | `neuron_training_lost_gate_mass` | share of the gates whose peer did not answer |
+/// | `neuron_training_local_accuracy`, `neuron_training_network_accuracy` | on held-out examples |
+#[derive(Clone, Debug)]
+pub(crate) struct TrainingMetrics {
+    steps: IntCounter,
+    loss: Gauge,
+    step_seconds: Gauge,
+    remote_seconds: Gauge,
+    asked: Gauge,
+    answered: Gauge,
+    lost_gate_mass: Gauge,
+    local_accuracy: Gauge,
+    network_accuracy: Gauge,
+}
+
+impl TrainingMetrics {
+    /// All at zero, and collected by nobody yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            steps: IntCounter::new("neuron_training_steps_total", "Optimiser steps")
+                .expect("the name is valid"),
+            loss: gauge("loss", "Loss of the latest step"),
+            step_seconds: gauge("step_seconds", "Time of the latest step"),
+            remote_seconds: gauge(
+                "remote_seconds",
+                "Time that the latest step waited for peers",
+            ),
+            asked: gauge("peers_asked", "Peers asked in the latest step"),
+            answered: gauge("peers_answered", "Peers that answered in the latest step"),
+            lost_gate_mass: gauge("lost_gate_mass", "Share of the gates without an answer"),
+            local_accuracy: gauge("local_accuracy", "Accuracy on held-out examples, alone"),
+            network_accuracy: gauge(
+                "network_accuracy",
+                "Accuracy on held-out examples, with peers",
+            ),
+        }
+    }
+
+    /// Lets a registry collect these metrics.
+    pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(self.steps.clone()))?;
+        let gauges = [
+            &self.loss,
+            &self.step_seconds,
+            &self.remote_seconds,
+            &self.asked,
+            &self.answered,
+            &self.lost_gate_mass,
+            &self.local_accuracy,
+            &self.network_accuracy,
+        ];
+        gauges
+            .into_iter()
+            .try_for_each(|gauge| registry.register(Box::new(gauge.clone())))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nobody asks 2^52 peers")]
+    fn step(&self, step: &Step) {
+        self.steps.inc();
+        self.loss.set(step.loss);
+        self.step_seconds.set(step.step_ms / 1_000.0);
+        self.remote_seconds.set(step.remote_ms / 1_000.0);
+        self.asked.set(step.n_peers as f64);
+        self.answered.set(step.n_ok as f64);
+        self.lost_gate_mass.set(step.lost_gate_mass);
+    }
+
+    fn evaluation(&self, evaluation: &Evaluation) {
+        self.local_accuracy.set(evaluation.local_accuracy);
+        if let Some(accuracy) = evaluation.network_accuracy {
+            self.network_accuracy.set(accuracy);
+        }
+    }
+}
+
+fn gauge(name: &str, help: &str) -> Gauge {
+    Gauge::new(format!("neuron_training_{name}"), help).expect("the name is valid")
+}

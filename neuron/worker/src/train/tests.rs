@@ -1,0 +1,367 @@
+//! Trainers in networks of one to three neurons, on loopback, over mutual TLS, without a chain.
+
+mod network;
+
+use std::path::Path;
+
+use neuron_learn::{
+    dataset::{LastBatch, digits},
+    events::{FILE_NAME, Record, RunLog, read},
+};
+use neuron_wallet::PublicKey;
+use tch::{Tensor, no_grad};
+
+use self::network::{Network, narrow};
+use super::*;
+use crate::nucleus_model::Answers;
+
+/// What happened, without when.
+fn events(folder: &Path) -> Vec<Event> {
+    let records = read(&folder.join(FILE_NAME)).unwrap();
+    records
+        .into_iter()
+        .map(|Record { event, .. }| event)
+        .collect()
+}
+
+fn steps(folder: &Path) -> Vec<events::Step> {
+    let of_step = |event| match event {
+        Event::Step(step) => Some(step),
+        _ => None,
+    };
+    events(folder).into_iter().filter_map(of_step).collect()
+}
+
+fn evaluations(folder: &Path) -> Vec<events::Evaluation> {
+    let of_evaluation = |event| match event {
+        Event::Evaluation(evaluation) => Some(evaluation),
+        _ => None,
+    };
+    events(folder)
+        .into_iter()
+        .filter_map(of_evaluation)
+        .collect()
+}
+
+fn config(steps: u64) -> TrainerConfig {
+    TrainerConfig {
+        seed: 5,
+        batch_size: 32,
+        steps: Some(steps),
+        epochs: None,
+        epoch_steps: 10,
+        descent: DescentConfig {
+            sgd: Default::default(),
+            schedule: neuron_learn::optim::Schedule::Constant { rate: 0.05 },
+            max_norm: Some(1.0),
+        },
+        key_dim: 16,
+        topk: 10,
+        precision: Precision::Full,
+        sends_gradients: false,
+    }
+}
+
+fn parts(folder: &Path) -> Parts {
+    let digits = digits().unwrap();
+    Parts {
+        folder: folder.to_owned(),
+        recipe: Recipe {
+            synapse: "narrow".into(),
+            dataset: digits.name.into(),
+            shard: [0, 1],
+            batch_size: 32,
+        },
+        start: events::Start {
+            hotkey: PublicKey([0; 32]),
+            uid: 0,
+            netid: 0,
+            seed: 5,
+            synapse: "narrow".into(),
+            dataset: digits.name.into(),
+            shard: [0, 1],
+            device: "cpu".into(),
+            n_parameters: 0,
+            garbage: false,
+        },
+        synapse: narrow(5),
+        batches: Batches::new(digits.train, 32, LastBatch::Keep, 5).unwrap(),
+        held_out: digits.test.select(&(0..64).collect::<Vec<_>>()),
+        peers: None,
+        serving: None,
+        setter: None,
+        report: Report::new(RunLog::open(folder).unwrap(), None, TrainingMetrics::new()),
+        stop: CancellationToken::new(),
+    }
+}
+
+fn bits(trainer: &Trainer) -> Vec<Vec<u32>> {
+    let bits = |tensor: &Tensor| {
+        let values = Vec::<f32>::try_from(tensor.flatten(0, -1)).unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    trainer.parameters().values().map(bits).collect()
+}
+
+#[test]
+fn a_neuron_alone_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        Trainer::new(config(60), parts(folder.path()))
+            .run()
+            .unwrap(),
+        End::Done
+    );
+
+    let steps = steps(folder.path());
+    assert_eq!(steps.len(), 60);
+    assert!(
+        steps
+            .iter()
+            .all(|step| step.network_loss.is_none() && step.n_peers == 0)
+    );
+    let evaluations = evaluations(folder.path());
+    assert_eq!(
+        evaluations.iter().map(|e| e.step).collect::<Vec<_>>(),
+        [10, 20, 30, 40, 50, 60]
+    );
+    let (first, last) = (&evaluations[0], &evaluations[5]);
+    assert!(last.local_loss < first.local_loss, "{first:?} {last:?}");
+    assert!(last.local_accuracy > 0.5, "{last:?}");
+    let all = events(folder.path());
+    assert!(matches!(&all[0], Event::Start(_)));
+    assert!(
+        matches!(&all[all.len() - 1], Event::End(end) if end.step == 60 && end.reason == "done")
+    );
+}
+
+#[test]
+fn resuming_is_training_without_interruption() {
+    let (straight, resumed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    Trainer::new(config(20), parts(straight.path()))
+        .run()
+        .unwrap();
+    Trainer::new(config(10), parts(resumed.path()))
+        .run()
+        .unwrap();
+    let mut trainer = Trainer::new(config(20), parts(resumed.path()));
+    trainer.resume_latest().unwrap();
+    assert_eq!(trainer.step, 10);
+    trainer.run().unwrap();
+
+    let last = |folder: &tempfile::TempDir| std::fs::read(folder.path().join(LAST)).unwrap();
+    assert!(last(&straight) == last(&resumed), "checkpoints differ");
+    let losses = |folder: &tempfile::TempDir| {
+        steps(folder.path())
+            .into_iter()
+            .map(|step| step.loss)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(losses(&straight), losses(&resumed));
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    Trainer::new(config(1), parts(folder.path())).run().unwrap();
+    let other = TrainerConfig {
+        seed: 6,
+        ..config(2)
+    };
+    let error = Trainer::new(other, parts(folder.path()))
+        .resume_latest()
+        .unwrap_err();
+    assert!(matches!(error, TrainError::OtherRun { .. }), "{error}");
+}
+
+#[test]
+fn stopping_saves_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = parts(folder.path());
+    parts.stop.cancel();
+    assert_eq!(Trainer::new(config(60), parts).run().unwrap(), End::Stopped);
+    assert!(folder.path().join(LAST).exists());
+    let all = events(folder.path());
+    assert!(matches!(&all[all.len() - 1], Event::End(end) if end.reason == "stopped"));
+}
+
+#[test]
+fn a_model_that_diverges_goes_back_to_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(60), parts(folder.path()));
+    trainer.save(BEST).unwrap();
+    let before = bits(&trainer);
+    no_grad(|| {
+        let _ = trainer.parameters()["main.layer1.bias"]
+            .shallow_clone()
+            .fill_(f64::NAN);
+    });
+    trainer.step().unwrap();
+    assert_eq!(bits(&trainer), before);
+    trainer.step().unwrap();
+    assert_ne!(bits(&trainer), before, "and learns on");
+}
+
+#[test]
+fn a_model_that_diverges_at_once_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(60), parts(folder.path()));
+    no_grad(|| {
+        let _ = trainer.parameters()["main.layer1.bias"]
+            .shallow_clone()
+            .fill_(f64::NAN);
+    });
+    let error = trainer.step().unwrap_err();
+    assert!(error.to_string().contains("--learning-rate"), "{error}");
+}
+
+#[test]
+fn without_peers_a_neuron_asks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest]);
+    network
+        .trainer(config(5), parts(folder.path()))
+        .run()
+        .unwrap();
+    let steps = steps(folder.path());
+    assert!(
+        steps
+            .iter()
+            .all(|step| step.network_loss.is_some() && step.n_peers == 0)
+    );
+    let of_itself =
+        |event: &Event| matches!(event, Event::Calls(calls) if calls.outcomes[0].code == "Success");
+    assert_eq!(
+        events(folder.path())
+            .iter()
+            .filter(|event| of_itself(event))
+            .count(),
+        5
+    );
+}
+
+#[test]
+fn neurons_learn_from_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let mut trainer = network.trainer(config(30), parts(folder.path()));
+    let gate = trainer.parameters()["router.gate.weight"].copy();
+    trainer.train().unwrap();
+
+    let steps = steps(folder.path());
+    assert!(
+        steps.iter().all(|step| (step.n_peers, step.n_ok) == (1, 1)),
+        "{steps:?}"
+    );
+    assert!(steps[29].loss < steps[0].loss);
+    let evaluations = evaluations(folder.path());
+    assert!(evaluations[2].network_accuracy.unwrap() > evaluations[0].network_accuracy.unwrap());
+    let opinion = trainer.opinions.by_hotkey()[&network.peer(1).hotkey];
+    // One peer has the whole gate: 1 − 0.99³⁰
+    assert!(
+        (opinion - (1.0 - 0.99f64.powi(30))).abs() < 1e-6,
+        "{opinion}"
+    );
+    // With one peer, its gate is one whatever the router thinks of it.
+    assert!(gate.equal(&trainer.parameters()["router.gate.weight"]));
+}
+
+#[test]
+fn who_answers_garbage_is_thought_less_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[
+        Answers::Honest,
+        Answers::Honest,
+        Answers::Garbage { seed: 1 },
+    ]);
+    let mut trainer = network.trainer(config(300), parts(folder.path()));
+    trainer.train().unwrap();
+    let opinion = |position| trainer.opinions.by_hotkey()[&network.peer(position).hotkey];
+    assert!(opinion(1) > opinion(2), "{} {}", opinion(1), opinion(2));
+}
+
+#[test]
+fn a_dead_peer_costs_its_answers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    network.kill(2);
+    let mut trainer = network.trainer(config(5), parts(folder.path()));
+    trainer.train().unwrap();
+    let steps = steps(folder.path());
+    assert!(
+        steps.iter().all(|step| (step.n_peers, step.n_ok) == (2, 1)),
+        "{steps:?}"
+    );
+    assert!(
+        steps
+            .iter()
+            .all(|step| 0.0 < step.lost_gate_mass && step.lost_gate_mass < 1.0)
+    );
+    assert_eq!(trainer.opinions.by_hotkey()[&network.peer(2).hotkey], 0.0);
+}
+
+#[test]
+fn peers_are_sent_the_gradients_of_their_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let config = TrainerConfig {
+        sends_gradients: true,
+        ..config(1)
+    };
+    network.trainer(config, parts(folder.path())).run().unwrap();
+    let gradient = network.gradient_at(1);
+    assert_eq!(gradient.from, Some(network.peer(0).hotkey));
+    assert_eq!(
+        (gradient.inputs.shape(), gradient.gradients.shape()),
+        (&[32, 1, 28, 28][..], &[32, 32][..])
+    );
+}
+
+#[test]
+fn gradients_of_peers_move_the_model_where_they_are_wanted() {
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let folder = tempfile::tempdir().unwrap();
+    let sends = TrainerConfig {
+        sends_gradients: true,
+        ..config(1)
+    };
+    network.trainer(sends, parts(folder.path())).run().unwrap();
+
+    let mut alone = Trainer::new(config(1), parts(folder.path()));
+    alone.step().unwrap();
+    let mut with_gradients = Trainer::new(config(1), parts(folder.path()));
+    with_gradients.serving = Some(network.serving_of(1));
+    with_gradients.step().unwrap();
+    assert_ne!(bits(&with_gradients), bits(&alone));
+}
+
+#[test]
+fn what_a_neuron_thinks_becomes_a_row_once_per_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let (setter, mut orders) = weight_setter();
+    let mut trainer = network.trainer(config(4), parts(folder.path()));
+    trainer.setter = Some(setter);
+    trainer.train().unwrap();
+    let order = orders.next().unwrap();
+    assert_eq!((order.uid, order.step), (0, 1));
+    assert_eq!(order.row.shares().collect::<Vec<_>>(), [(1, 1.0)]);
+    assert!(orders.next().is_none());
+}
+
+#[test]
+fn who_leaves_the_network_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let mut trainer = network.trainer(config(60), parts(folder.path()));
+    trainer.step().unwrap();
+    let n_parameters = trainer.parameters().len();
+    network.deregister(2);
+    trainer.look_around();
+    assert_eq!(trainer.parameters().len(), n_parameters - 1);
+    assert_eq!(
+        trainer.opinions.by_hotkey().keys().collect::<Vec<_>>(),
+        [&network.peer(1).hotkey]
+    );
+    trainer.step().unwrap();
+}

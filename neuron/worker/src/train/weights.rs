@@ -1,0 +1,229 @@
+//! Setting the weight row, once per epoch of the chain, without waiting for it.
+//!
+//! A row is due once in each epoch, in its second half: late enough to say what was learned in this epoch, early enough to
+//! be in a block before the next. A task of its own brings it there, so that a chain that is slow, or gone, costs training
+//! nothing; what came of it is found in the run log when it is known.
+
+use std::{sync::mpsc, time::Duration};
+
+use neuron_learn::events;
+use neuron_metagraph::{At, Call, Chain, WeightRow};
+use neuron_wallet::Keypair;
+use tokio::sync::mpsc as tasks;
+
+use crate::presence::View;
+
+/// How long a row may take into a block.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A row on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// The setting neuron.
+    pub(crate) uid: u16,
+    /// What it sets.
+    pub(crate) row: WeightRow,
+    /// Steps made before.
+    pub(crate) step: u64,
+    /// Block in which it was due.
+    pub(crate) block: u32,
+}
+
+impl Order {
+    /// For the run log, with what came of it.
+    pub(crate) fn event(&self, result: impl Into<String>) -> events::Weights {
+        events::Weights {
+            step: self.step,
+            block: self.block,
+            row: self.row.shares().collect(),
+            result: result.into(),
+        }
+    }
+}
+
+/// The trainer's end.
+#[derive(Debug)]
+pub(crate) struct WeightSetter {
+    orders: tasks::Sender<Order>,
+    results: mpsc::Receiver<events::Weights>,
+    /// The epoch that has its row, by the block in which it ends.
+    done_for: Option<u32>,
+}
+
+/// The other end.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    orders: tasks::Receiver<Order>,
+    results: mpsc::Sender<events::Weights>,
+}
+
+/// Both ends. One row may be on its way at a time.
+pub(crate) fn weight_setter() -> (WeightSetter, Orders) {
+    let (orders, to_set) = tasks::channel(1);
+    let (done, results) = mpsc::channel();
+    let setter = WeightSetter {
+        orders,
+        results,
+        done_for: None,
+    };
+    let other_end = Orders {
+        orders: to_set,
+        results: done,
+    };
+    (setter, other_end)
+}
+
+impl WeightSetter {
+    /// Whether a row is due.
+    pub(crate) fn is_due(&self, view: &View) -> bool {
+        let (block, from, to) = (
+            u64::from(view.block),
+            u64::from(view.previous_epoch),
+            u64::from(view.next_epoch),
+        );
+        self.done_for != Some(view.next_epoch) && 2 * block >= from + to
+    }
+
+    /// Sends a row on its way, unless the one before is still on its own, or this neuron may set none. Gives what there is
+    /// to log already.
+    pub(crate) fn set(&mut self, order: Order, view: &View) -> Option<events::Weights> {
+        if !view.has_permit {
+            self.done_for = Some(view.next_epoch);
+            return Some(order.event("no permit"));
+        }
+        if self.orders.try_send(order).is_ok() {
+            self.done_for = Some(view.next_epoch);
+        }
+        None
+    }
+
+    /// What came of rows since the last time.
+    pub(crate) fn results(&self) -> Vec<events::Weights> {
+        self.results.try_iter().collect()
+    }
+}
+
+impl Orders {
+    /// The next row that is on its way.
+    #[cfg(test)]
+    pub(super) fn next(&mut self) -> Option<Order> {
+        self.orders.try_recv().ok()
+    }
+
+    /// Brings rows to the chain until the trainer is gone.
+    pub(crate) async fn carry_out(mut self, chain: Chain, netid: u16, hotkey: Keypair) {
+        while let Some(order) = self.orders.recv().await {
+            let result = set(&chain, netid, &hotkey, &order).await;
+            // Nobody listens any more when training is over.
+            let _ = self.results.send(order.event(result));
+        }
+    }
+}
+
+async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> String {
+    match chain.weight_row(netid, order.uid, At::Best).await {
+        Ok(stored) if order.row.is_unchanged(&stored) => return "unchanged".to_owned(),
+        // What is there cannot be told; setting it again is no harm.
+        Ok(_) | Err(_) => {}
+    }
+    let call = Call::SetWeights {
+        netid,
+        row: order.row.clone(),
+        version: neuron::WEIGHTS_VERSION,
+    };
+    match chain.submit(call, hotkey, DEADLINE).await {
+        Ok(included) => {
+            tracing::info!(block = included.block_number, "weights set");
+            "included".to_owned()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "weights not set");
+            format!("refused: {error}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(block: u32) -> View {
+        View {
+            block,
+            previous_epoch: 100,
+            next_epoch: 120,
+            has_permit: true,
+            ..View::default()
+        }
+    }
+
+    fn order() -> Order {
+        Order {
+            uid: 3,
+            row: WeightRow::quantise(&[(1, 3.0), (2, 1.0)]).unwrap(),
+            step: 50,
+            block: 110,
+        }
+    }
+
+    #[test]
+    fn a_row_is_due_in_the_second_half_of_an_epoch_once() {
+        let (mut setter, mut orders) = weight_setter();
+        assert!(!setter.is_due(&view(109)));
+        assert!(setter.is_due(&view(110)));
+        assert_eq!(setter.set(order(), &view(110)), None);
+        assert_eq!(orders.next().unwrap().uid, 3);
+        assert!(!setter.is_due(&view(119)));
+        let next = View {
+            previous_epoch: 120,
+            next_epoch: 140,
+            ..view(130)
+        };
+        assert!(setter.is_due(&next));
+    }
+
+    #[test]
+    fn without_a_permit_nothing_is_sent_and_it_is_said() {
+        let (mut setter, mut orders) = weight_setter();
+        let view = View {
+            has_permit: false,
+            ..view(110)
+        };
+        let said = setter.set(order(), &view).unwrap();
+        assert_eq!(
+            (said.result.as_str(), said.step, said.block),
+            ("no permit", 50, 110)
+        );
+        assert_eq!(
+            said.row.iter().map(|(uid, _)| *uid).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        assert!((said.row[0].1 - 0.75).abs() < 1e-9);
+        assert!(orders.next().is_none());
+        assert!(!setter.is_due(&view));
+    }
+
+    #[test]
+    fn a_row_waits_while_another_is_on_its_way() {
+        let (mut setter, mut orders) = weight_setter();
+        assert_eq!(setter.set(order(), &view(110)), None);
+        let next = View {
+            previous_epoch: 120,
+            next_epoch: 140,
+            ..view(130)
+        };
+        setter.set(order(), &next);
+        assert!(setter.is_due(&next), "it is tried again");
+        orders.next().unwrap();
+        setter.set(order(), &next);
+        assert!(!setter.is_due(&next));
+    }
+
+    #[test]
+    fn what_came_of_a_row_is_known_later() {
+        let (setter, orders) = weight_setter();
+        assert_eq!(setter.results(), []);
+        orders.results.send(order().event("included")).unwrap();
+        assert_eq!(setter.results()[0].result, "included");
+    }
+}
