@@ -20,7 +20,19 @@ Exit codes:
   5  no such key, or wrong password
 ";
     assert!(help.ends_with(codes), "{help}");
-    for command in ["wallet", "serve", "train", "config", "completions"] {
+    for command in [
+        "wallet",
+        "register",
+        "serve",
+        "train",
+        "stake",
+        "weights",
+        "metagraph",
+        "network",
+        "doctor",
+        "config",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
 }

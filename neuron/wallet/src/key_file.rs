@@ -333,6 +333,7 @@ impl fmt::Debug for KeyFile {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use proptest::prelude::*;
     use subxt_signer::polkadot_js_compat::decrypt_json;
 
     use super::*;
@@ -491,5 +492,21 @@ mod tests {
             KeyFile::read(folder.path()),
             Err(KeyFileError::Read { .. })
         ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_key_file_or_an_error(text in "\\PC{0,200}") {
+            prop_assert!(KeyFile::from_json(&text).is_err());
+        }
+
+        #[test]
+        fn a_damaged_file_never_opens_as_another_key(at: proptest::sample::Index, character in " -~") {
+            let at = at.index(PLAIN.len());
+            let damaged = format!("{}{character}{}", &PLAIN[..at], &PLAIN[at + 1..]);
+            if let Ok(keypair) = KeyFile::from_json(&damaged).and_then(|file| file.open(None)) {
+                prop_assert_eq!(keypair.public(), alice().public());
+            }
+        }
     }
 }
