@@ -25,6 +25,8 @@ use crate::nucleus::Refusal;
 
 /// Bytes before each message of gRPC: whether it is compressed, and its length, big endian.
 const PREFIX: usize = 5;
+/// Bytes of an answer that are handed to HTTP/2 at once.
+const PIECE: usize = 256 << 10;
 
 /// The body of a unary request: one message, refused at its announced length, before any of it is read, if that is too
 /// long or there is no memory for it.
@@ -143,9 +145,9 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct Uptake {
     start: Instant,
-    /// Chunks of answers that the connection could not send yet.
+    /// Pieces of answers that the connection could not send yet, and rests of answers.
     waiting: AtomicUsize,
-    /// When a chunk was last taken, or began to wait with none before it; milliseconds from the start.
+    /// When a piece was last taken, or began to wait with none before it; milliseconds from the start.
     since: AtomicU64,
 }
 
@@ -180,7 +182,7 @@ impl Uptake {
     }
 }
 
-/// A chunk that waits to be taken.
+/// Something that waits to be taken.
 struct Waiting(Arc<Uptake>);
 
 impl Drop for Waiting {
@@ -190,22 +192,31 @@ impl Drop for Waiting {
     }
 }
 
-/// A chunk of an answer. HTTP/2 drops it once it is written to the peer.
-struct Chunk {
+/// A piece of an answer. HTTP/2 drops it once it is written to the peer.
+struct Piece {
     bytes: Bytes,
-    _held: Held,
+    _held: Arc<Held>,
     _waiting: Waiting,
 }
 
-impl AsRef<[u8]> for Chunk {
+impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The body of an answer, paid for until the peer has taken it.
+/// What of an answer is not handed to HTTP/2 yet.
+struct Rest {
+    bytes: Bytes,
+    held: Arc<Held>,
+    _waiting: Waiting,
+}
+
+/// The body of an answer, paid for until the peer has taken it. Handed over in pieces, so that a peer which is slow can be
+/// told from one that has stopped.
 pub(super) struct ResponseBody {
     inner: tonic::body::Body,
+    rest: Option<Rest>,
     memory: Memory,
     uptake: Arc<Uptake>,
     metrics: AxonMetrics,
@@ -220,21 +231,35 @@ impl ResponseBody {
     ) -> ResponseBody {
         ResponseBody {
             inner,
+            rest: None,
             memory,
             uptake,
             metrics,
         }
     }
 
-    fn chunk(&self, bytes: Bytes) -> Bytes {
+    fn pay(&mut self, bytes: Bytes) {
         let n_bytes = bytes.len();
         self.metrics.sent(n_bytes);
-        let held = self.memory.take(n_bytes);
-        Bytes::from_owner(Chunk {
+        self.rest = Some(Rest {
             bytes,
-            _held: held,
+            held: Arc::new(self.memory.take(n_bytes)),
             _waiting: self.uptake.wait(),
-        })
+        });
+    }
+
+    /// The next piece of what is there, if something is there.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let rest = self.rest.as_mut()?;
+        let piece = Piece {
+            bytes: rest.bytes.split_to(rest.bytes.len().min(PIECE)),
+            _held: rest.held.clone(),
+            _waiting: self.uptake.wait(),
+        };
+        if rest.bytes.is_empty() {
+            self.rest = None;
+        }
+        Some(Bytes::from_owner(piece))
     }
 }
 
@@ -246,16 +271,116 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        let frame = frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| self.chunk(bytes))));
-        Poll::Ready(frame)
+        if self.rest.is_none() {
+            match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => self.pay(bytes),
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        Poll::Ready(self.next_piece().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match self.rest {
+            Some(_) => SizeHint::default(),
+            None => self.inner.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::axon::memory::Budget;
+
+    /// One chunk, then trailers.
+    struct Answer(Option<Bytes>, bool);
+
+    impl Body for Answer {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            let frame = match self.0.take() {
+                Some(bytes) => Some(Frame::data(bytes)),
+                None if !self.1 => {
+                    self.1 = true;
+                    Some(Frame::trailers(http::HeaderMap::new()))
+                }
+                None => None,
+            };
+            Poll::Ready(frame.map(Ok))
+        }
+    }
+
+    fn next(body: &mut ResponseBody) -> Option<Frame<Bytes>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(body).poll_frame(&mut context) {
+            Poll::Ready(frame) => frame.map(Result::unwrap),
+            Poll::Pending => panic!("it never waits"),
+        }
+    }
+
+    #[test]
+    fn an_answer_goes_out_in_pieces_and_is_paid_for_until_the_last_is_taken() {
+        let memory = Memory {
+            caller: Budget::new(0),
+            total: Budget::new(0),
+        };
+        let uptake = Uptake::new();
+        let bytes = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let inner = tonic::body::Body::new(Answer(Some(bytes), false));
+        let metrics = AxonMetrics::new();
+        let mut body = ResponseBody::new(inner, memory.clone(), uptake.clone(), metrics);
+        let held = || memory.total.held();
+        let waiting = || uptake.waiting.load(Ordering::Relaxed);
+        assert_eq!((held(), waiting()), (0, 0));
+
+        let mut pieces: Vec<Bytes> = Vec::new();
+        for length in [PIECE, PIECE, 1] {
+            assert!(!body.is_end_stream());
+            let piece = next(&mut body).unwrap().into_data().unwrap();
+            assert_eq!(piece.len(), length);
+            pieces.push(piece);
+            assert_eq!(held(), 2 * PIECE + 1);
+        }
+        // The rest no longer waits, each piece does.
+        assert_eq!(waiting(), 3);
+        let last = pieces.pop().unwrap();
+        drop(pieces);
+        assert_eq!((held(), waiting()), (2 * PIECE + 1, 1));
+        drop(last);
+        assert_eq!((held(), waiting()), (0, 0));
+        assert_eq!(uptake.stalled_for(), Duration::ZERO);
+        assert!(next(&mut body).unwrap().is_trailers());
+        assert!(next(&mut body).is_none());
+    }
+
+    #[test]
+    fn a_rest_that_nobody_asks_for_waits_too() {
+        let memory = Memory {
+            caller: Budget::new(0),
+            total: Budget::new(0),
+        };
+        let uptake = Uptake::new();
+        let bytes = Bytes::from(vec![7; PIECE + 1]);
+        let inner = tonic::body::Body::new(Answer(Some(bytes), false));
+        let mut body = ResponseBody::new(inner, memory, uptake.clone(), AxonMetrics::new());
+        drop(next(&mut body));
+        assert_eq!(uptake.waiting.load(Ordering::Relaxed), 1);
+        drop(body);
+        assert_eq!(uptake.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -79,7 +79,7 @@ async fn a_stuck_client_and_a_stuck_model_do_not_hold_it() {
 #[tokio::test]
 async fn health_says_so_first() {
     let axon = Setup {
-        config: with_grace(Duration::from_millis(100)),
+        config: with_grace(Duration::from_secs(1)),
         ..Setup::default()
     }
     .start()

@@ -507,8 +507,6 @@ fn the_statement_is_what_the_documentation_says() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn altered_certificates_are_nobody_elses(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
