@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node demo test lint bench doc fuzz weights
+.PHONY: help setup node demo test lint bench doc fuzz weights metadata
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,3 +54,7 @@ fuzz: setup ## property tests with many more cases (CASES=20000), then each targ
 
 weights: setup ## measure the pallet's dispatch weights again and rewrite pallets/metagraph/src/weights.rs
 	@./scripts/weights.sh
+
+metadata: setup ## write neuron/metagraph/metadata.scale again, after the runtime's calls or interfaces have changed
+	cargo build $(CARGO_FLAGS) --workspace --bin connectome-node
+	@./scripts/metadata.sh

@@ -1,11 +1,17 @@
 //! What a neuron or its owner can have the chain do.
 
-use std::net::IpAddr;
-
 use neuron_wallet::PublicKey;
-use subxt::{dynamic::Value, ext::scale_value::Composite, tx::DynamicPayload};
+use subxt::{ext::scale_decode::DecodeAsType, tx::Payload, utils::MultiAddress};
 
-use crate::{Endpoint, Protocol, WeightRow};
+use crate::{
+    ChainError, Endpoint, WeightRow,
+    api::{
+        self, Hyperparameter, NetId,
+        runtime_types::{bounded_collections::bounded_vec::BoundedVec, incentive::uid::Uid},
+    },
+    chain::{AtBlock, account_id},
+    error::Fault,
+};
 
 /// A call, before anybody signs it. Who has to sign it is said with each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +75,6 @@ pub enum Call {
         tempo: u32,
     },
     /// Do something as root. Signed by the sudo account, which on a development chain is Alice.
-    ///
-    /// What comes of the inner call is in an event: that this call is included does not say that the inner one succeeded.
     Sudo(Box<Call>),
 }
 
@@ -90,98 +94,74 @@ impl Call {
         }
     }
 
-    pub(crate) fn payload(&self) -> DynamicPayload<Composite<()>> {
-        let (pallet, name) = self.path();
-        subxt::dynamic::tx(pallet, name, Composite::named(self.arguments()))
-    }
-
-    /// As the argument of another call.
-    fn value(&self) -> Value {
-        let (pallet, name) = self.path();
-        let call = Value::named_variant(name, self.arguments());
-        Value::unnamed_variant(pallet, [call])
-    }
-
-    fn path(&self) -> (&'static str, &'static str) {
-        self.name().split_once("::").unwrap_or_default()
-    }
-
-    fn arguments(&self) -> Vec<(&'static str, Value)> {
+    /// Its bytes, for the runtime of a block.
+    pub(crate) fn encode(&self, at: &AtBlock) -> Result<Vec<u8>, Fault> {
+        let metagraph = api::tx().metagraph();
         match self {
             Self::Register {
                 netid,
                 hotkey,
                 max_price,
-            } => vec![
-                ("netid", number(*netid)),
-                ("hotkey", Value::from_bytes(hotkey.0)),
-                ("max_price", number(*max_price)),
-            ],
-            Self::ServeAxon { netid, endpoint } => serve_axon(*netid, endpoint),
-            Self::WithdrawAxon { netid } => vec![("netid", number(*netid))],
+            } => encode(
+                at,
+                &metagraph.register(NetId(*netid), account_id(hotkey), *max_price),
+            ),
+            Self::ServeAxon { netid, endpoint } => encode(
+                at,
+                &metagraph.serve_axon(
+                    NetId(*netid),
+                    endpoint.into(),
+                    endpoint.address.port(),
+                    endpoint.protocol.into(),
+                    endpoint.version,
+                    endpoint.synapses.into(),
+                ),
+            ),
+            Self::WithdrawAxon { netid } => encode(at, &metagraph.withdraw_axon(NetId(*netid))),
             Self::SetWeights {
                 netid,
                 row,
                 version,
             } => {
-                let entry = |(uid, weight)| Value::unnamed_composite([number(uid), number(weight)]);
-                vec![
-                    ("netid", number(*netid)),
-                    (
-                        "row",
-                        Value::unnamed_composite(row.entries().into_iter().map(entry)),
-                    ),
-                    ("version", number(*version)),
-                ]
+                let entry = |(uid, weight)| (Uid(uid), weight);
+                let row = BoundedVec(row.entries().into_iter().map(entry).collect());
+                encode(at, &metagraph.set_weights(NetId(*netid), row, *version))
             }
-            Self::AddStake { hotkey, amount } | Self::RemoveStake { hotkey, amount } => vec![
-                ("hotkey", Value::from_bytes(hotkey.0)),
-                ("amount", number(*amount)),
-            ],
-            Self::Transfer { to, amount } => vec![
-                (
-                    "dest",
-                    Value::unnamed_variant("Id", [Value::from_bytes(to.0)]),
-                ),
-                ("value", number(*amount)),
-            ],
-            Self::SetTempo { netid, tempo } => vec![
-                ("netid", number(*netid)),
-                (
-                    "hyperparameter",
-                    Value::unnamed_variant("Tempo", [number(*tempo)]),
-                ),
-            ],
-            Self::Sudo(call) => vec![("call", call.value())],
+            Self::AddStake { hotkey, amount } => {
+                encode(at, &metagraph.add_stake(account_id(hotkey), *amount))
+            }
+            Self::RemoveStake { hotkey, amount } => {
+                encode(at, &metagraph.remove_stake(account_id(hotkey), *amount))
+            }
+            Self::Transfer { to, amount } => {
+                let to = MultiAddress::Id(account_id(to));
+                encode(at, &api::tx().balances().transfer_keep_alive(to, *amount))
+            }
+            Self::SetTempo { netid, tempo } => {
+                let tempo = Hyperparameter::Tempo(*tempo);
+                encode(at, &metagraph.set_hyperparameter(NetId(*netid), tempo))
+            }
+            Self::Sudo(inner) => encode(at, &api::tx().sudo().sudo(inner.runtime_call(at)?)),
         }
+    }
+
+    /// As the argument of another call.
+    fn runtime_call(&self, at: &AtBlock) -> Result<api::Call, Fault> {
+        let bytes = self.encode(at)?;
+        let metadata = at.metadata_ref();
+        let kind = metadata.outer_enums().call_enum_ty();
+        let call = api::Call::decode_as_type(&mut &*bytes, kind, metadata.types());
+        call.map_err(|error| {
+            Fault::Chain(ChainError::Answer {
+                what: "call of a call",
+                message: error.to_string(),
+            })
+        })
     }
 }
 
-fn serve_axon(netid: u16, endpoint: &Endpoint) -> Vec<(&'static str, Value)> {
-    let address = match endpoint.ip() {
-        IpAddr::V4(ip) => Value::unnamed_variant("V4", [Value::from_bytes(ip.octets())]),
-        IpAddr::V6(ip) => Value::unnamed_variant("V6", [Value::from_bytes(ip.octets())]),
-    };
-    let protocol = match endpoint.protocol {
-        Protocol::GrpcTls => "GrpcTls",
-        Protocol::GrpcPlain => "GrpcPlain",
-    };
-    let synapses = [
-        ("text", endpoint.synapses.text),
-        ("image", endpoint.synapses.image),
-        ("tensor", endpoint.synapses.tensor),
-    ];
-    let synapses = synapses.map(|(name, is_served)| (name, Value::bool(is_served)));
-    vec![
-        ("netid", number(netid)),
-        ("address", address),
-        ("port", number(endpoint.address.port())),
-        ("protocol", Value::unnamed_variant(protocol, [])),
-        ("version", number(endpoint.version)),
-        ("synapses", Value::named_composite(synapses)),
-    ]
-}
-
-fn number(number: impl Into<u128>) -> Value {
-    Value::u128(number.into())
+/// The bytes of a call, if the runtime means by it what this program does.
+fn encode(at: &AtBlock, call: &impl Payload) -> Result<Vec<u8>, Fault> {
+    at.tx().validate(call)?;
+    Ok(at.tx().call_data(call)?)
 }

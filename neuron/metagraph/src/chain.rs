@@ -7,20 +7,21 @@ mod connection;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use codec::{Decode, Encode};
 use neuron_wallet::PublicKey;
 use serde::Serialize;
 use subxt::{
     client::{ClientAtBlock, OnlineClientAtBlockImpl},
-    dynamic,
-    ext::scale_decode::DecodeAsType,
+    runtime_apis::Payload,
     utils::{AccountId32, H256},
 };
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    ChainError, Entry, Hyperparameters, Matrix, Metagraph, Network, Stake, error::Fault,
-    submit::Accounts, wire,
+    ChainError, Entry, Hyperparameters, Matrix, Metagraph, Network, Stake,
+    api::{self, NetId, runtime_types::incentive::uid::Uid},
+    error::Fault,
+    submit::Accounts,
+    wire,
 };
 use connection::Connection;
 pub(crate) use connection::{Config, Link};
@@ -128,7 +129,9 @@ impl Chain {
     ///
     /// What comes of asking.
     pub async fn networks(&self, at: At) -> Result<Vec<Network>, ChainError> {
-        let networks: Vec<wire::NetworkInfo> = self.read("networks", at, ()).await?;
+        let networks = self
+            .read("networks", at, metagraph_api().networks())
+            .await?;
         Ok(networks.into_iter().map(Into::into).collect())
     }
 
@@ -138,7 +141,13 @@ impl Chain {
     ///
     /// [`ChainError::NoSuchNetwork`], or what comes of asking.
     pub async fn hyperparameters(&self, netid: u16, at: At) -> Result<Hyperparameters, ChainError> {
-        self.read_of_network("hyperparameters", netid, at).await
+        self.read_of_network(
+            "hyperparameters",
+            netid,
+            at,
+            metagraph_api().hyperparameters(NetId(netid)),
+        )
+        .await
     }
 
     /// The weight matrix of a network. The largest weight of a row is 65535.
@@ -147,8 +156,10 @@ impl Chain {
     ///
     /// [`ChainError::NoSuchNetwork`], or what comes of asking.
     pub async fn weights(&self, netid: u16, at: At) -> Result<Matrix, ChainError> {
-        let rows = self.read_of_network("weights", netid, at).await?;
-        Ok(Matrix { rows })
+        let rows = self
+            .read_of_network("weights", netid, at, metagraph_api().weights(NetId(netid)))
+            .await?;
+        Ok(wire::matrix(rows))
     }
 
     /// The bonds of a network.
@@ -157,8 +168,10 @@ impl Chain {
     ///
     /// [`ChainError::NoSuchNetwork`], or what comes of asking.
     pub async fn bonds(&self, netid: u16, at: At) -> Result<Matrix, ChainError> {
-        let rows = self.read_of_network("bonds", netid, at).await?;
-        Ok(Matrix { rows })
+        let rows = self
+            .read_of_network("bonds", netid, at, metagraph_api().bonds(NetId(netid)))
+            .await?;
+        Ok(wire::matrix(rows))
     }
 
     /// The row of the weight matrix that `uid` has set; nothing if it has set none.
@@ -167,16 +180,15 @@ impl Chain {
     ///
     /// What comes of asking.
     pub async fn weight_row(&self, netid: u16, uid: u16, at: At) -> Result<Vec<Entry>, ChainError> {
-        #[derive(DecodeAsType)]
-        #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-        struct StoredRow {
-            entries: Vec<(u16, u16)>,
-        }
         self.ask("weight row", move |link| async move {
             let at = link.at(at).await?;
-            let rows = dynamic::storage::<(u16, u16), StoredRow>("Metagraph", "WeightRows");
-            match at.storage().try_fetch(rows, (netid, uid)).await? {
-                Some(row) => Ok(row.decode()?.entries),
+            let rows = api::storage().metagraph().weight_rows();
+            let row = at
+                .storage()
+                .try_fetch(rows, (NetId(netid), Uid(uid)))
+                .await?;
+            match row {
+                Some(row) => Ok(wire::entries(row.decode()?.entries.0)),
                 None => Ok(Vec::new()),
             }
         })
@@ -189,7 +201,13 @@ impl Chain {
     ///
     /// [`ChainError::NoSuchNetwork`], or what comes of asking.
     pub async fn next_epoch(&self, netid: u16, at: At) -> Result<u32, ChainError> {
-        self.read_of_network("next_epoch", netid, at).await
+        self.read_of_network(
+            "next epoch",
+            netid,
+            at,
+            metagraph_api().next_epoch(NetId(netid)),
+        )
+        .await
     }
 
     /// What a registration in a network costs now, in units.
@@ -198,7 +216,13 @@ impl Chain {
     ///
     /// [`ChainError::NoSuchNetwork`], or what comes of asking.
     pub async fn registration_price(&self, netid: u16, at: At) -> Result<u64, ChainError> {
-        self.read_of_network("registration_price", netid, at).await
+        self.read_of_network(
+            "registration price",
+            netid,
+            at,
+            metagraph_api().registration_price(NetId(netid)),
+        )
+        .await
     }
 
     /// The stake on a hotkey; none if the chain does not know it.
@@ -207,7 +231,8 @@ impl Chain {
     ///
     /// What comes of asking.
     pub async fn stake_of(&self, hotkey: &PublicKey, at: At) -> Result<Option<Stake>, ChainError> {
-        let stake: Option<wire::StakeInfo> = self.read("stake", at, hotkey.0).await?;
+        let question = metagraph_api().stake(account_id(hotkey));
+        let stake = self.read("stake", at, question).await?;
         Ok(stake.map(Into::into))
     }
 
@@ -217,20 +242,10 @@ impl Chain {
     ///
     /// What comes of asking.
     pub async fn balance(&self, account: &PublicKey, at: At) -> Result<u64, ChainError> {
-        #[derive(DecodeAsType)]
-        #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-        struct Account {
-            data: Data,
-        }
-        #[derive(DecodeAsType)]
-        #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-        struct Data {
-            free: u64,
-        }
-        let account = account.0;
+        let account = account_id(account);
         self.ask("balance", move |link| async move {
             let at = link.at(at).await?;
-            let accounts = dynamic::storage::<([u8; 32],), Account>("System", "Account");
+            let accounts = api::storage().system().account();
             match at.storage().try_fetch(accounts, (account,)).await? {
                 Some(found) => Ok(found.decode()?.data.free),
                 None => Ok(0),
@@ -269,7 +284,7 @@ impl Chain {
     pub async fn timestamp_ms(&self, at: At) -> Result<u64, ChainError> {
         self.ask("timestamp", move |link| async move {
             let at = link.at(at).await?;
-            let now = dynamic::storage::<(), u64>("Timestamp", "Now");
+            let now = api::storage().timestamp().now();
             Ok(at.storage().fetch(now, ()).await?.decode()?)
         })
         .await
@@ -281,13 +296,9 @@ impl Chain {
     ///
     /// What comes of asking.
     pub async fn block_time(&self) -> Result<Duration, ChainError> {
-        self.ask("block time", |link| async move {
-            let at = link.at(At::Best).await?;
-            let apis = at.runtime_apis();
-            let answer = apis.call_raw("AuraApi_slot_duration", None).await?;
-            Ok(Duration::from_millis(wire::decode(&answer)?))
-        })
-        .await
+        let question = api::runtime_apis().aura_api().slot_duration();
+        let slot = self.read("block time", At::Best, question).await?;
+        Ok(Duration::from_millis(slot.0))
     }
 
     /// What the node that is asked says of itself.
@@ -309,6 +320,20 @@ impl Chain {
         .await
     }
 
+    /// Whether the chain's runtime is, in all that this crate says to it and hears from it, the one that this program was built
+    /// for. Where it is not, single calls and answers may still be: each is checked by itself.
+    ///
+    /// # Errors
+    ///
+    /// What comes of asking.
+    pub async fn agrees_with_program(&self) -> Result<bool, ChainError> {
+        self.ask("metadata", |link| async move {
+            let at = link.at(At::Best).await?;
+            Ok(api::is_codegen_valid_for(at.metadata_ref()))
+        })
+        .await
+    }
+
     // --- How questions are asked ----------------------------------------------------------------------------------
 
     pub(crate) fn accounts(&self) -> &Accounts {
@@ -320,31 +345,34 @@ impl Chain {
         self.inner.connection.link().await
     }
 
-    /// What `MetagraphApi_<method>` answers about `netid`, which has to exist.
-    async fn read_of_network<T: Decode>(
+    /// What the runtime answers about `netid`, which has to exist.
+    async fn read_of_network<T>(
         &self,
-        method: &'static str,
+        what: &'static str,
         netid: u16,
         at: At,
+        question: impl Payload<ReturnType = Option<T>>,
     ) -> Result<T, ChainError> {
-        self.ask(method, move |link| async move {
+        let question = &question;
+        self.ask(what, move |link| async move {
             let at = link.at(at).await?;
-            let answer: Option<T> = call(&at, method, netid).await?;
-            answer.ok_or(Fault::Chain(no_such_network(&at, netid)))
+            let answer = at.runtime_apis().call(question).await?;
+            answer.ok_or_else(|| Fault::Chain(no_such_network(&at, netid)))
         })
         .await
     }
 
-    /// What `MetagraphApi_<method>` answers.
-    async fn read<T: Decode>(
+    /// What the runtime answers.
+    async fn read<T>(
         &self,
-        method: &'static str,
+        what: &'static str,
         at: At,
-        arguments: impl Encode + Copy,
+        question: impl Payload<ReturnType = T>,
     ) -> Result<T, ChainError> {
-        self.ask(method, move |link| async move {
+        let question = &question;
+        self.ask(what, move |link| async move {
             let at = link.at(at).await?;
-            call(&at, method, arguments).await
+            Ok(at.runtime_apis().call(question).await?)
         })
         .await
     }
@@ -399,17 +427,14 @@ impl Link {
 
 /// A whole network in the state after a block.
 pub(crate) async fn read_metagraph(at: &AtBlock, netid: u16) -> Result<Metagraph, Fault> {
-    let answer: Option<wire::Metagraph> = call(at, "metagraph", netid).await?;
+    let question = metagraph_api().metagraph(NetId(netid));
+    let answer = at.runtime_apis().call(question).await?;
     let found = answer.ok_or_else(|| Fault::Chain(no_such_network(at, netid)))?;
     Ok(found.at(at.block_hash()))
 }
 
-/// What `MetagraphApi_<method>` answers in the state after a block.
-async fn call<T: Decode>(at: &AtBlock, method: &str, arguments: impl Encode) -> Result<T, Fault> {
-    let name = format!("MetagraphApi_{method}");
-    let arguments = arguments.encode();
-    let answer = at.runtime_apis().call_raw(&name, Some(&arguments)).await?;
-    wire::decode(&answer)
+fn metagraph_api() -> api::runtime_apis::metagraph_api::MetagraphApi {
+    api::runtime_apis().metagraph_api()
 }
 
 pub(crate) fn block_ref(at: &AtBlock) -> BlockRef {

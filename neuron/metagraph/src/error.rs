@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use subxt::{
-    error::{ExtrinsicError, OnlineClientAtBlockError, RuntimeApiError},
+    error::{ExtrinsicError, OnlineClientAtBlockError, RuntimeApiError, StorageError},
     utils::H256,
 };
 
@@ -94,8 +94,6 @@ pub(crate) enum Fault {
     Chain(ChainError),
     /// What the client library says; boxed, for it is large.
     Client(Box<subxt::Error>),
-    /// Bytes that are not what they should be.
-    Undecodable(codec::Error),
 }
 
 impl<E: Into<subxt::Error>> From<E> for Fault {
@@ -109,14 +107,18 @@ impl Fault {
     pub(crate) fn about(self, what: &'static str) -> ChainError {
         let message = match self {
             Self::Chain(error) => return error,
-            Self::Undecodable(error) => error.to_string(),
             Self::Client(error) => match *error {
                 subxt::Error::RuntimeApiError(
                     RuntimeApiError::IncompatibleCodegen
                     | RuntimeApiError::TraitNotFound(_)
                     | RuntimeApiError::MethodNotFound { .. },
                 )
-                | subxt::Error::ExtrinsicError(ExtrinsicError::IncompatibleCodegen) => {
+                | subxt::Error::StorageError(StorageError::IncompatibleCodegen)
+                | subxt::Error::ExtrinsicError(
+                    ExtrinsicError::IncompatibleCodegen
+                    | ExtrinsicError::PalletNameNotFound(_)
+                    | ExtrinsicError::CallNameNotFound { .. },
+                ) => {
                     return ChainError::Incompatible { what };
                 }
                 subxt::Error::OnlineClientAtBlockError(

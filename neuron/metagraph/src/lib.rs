@@ -16,6 +16,7 @@
 //! | `weight_row.rs` | [`WeightRow`]: scores made into what `set_weights` takes |
 //! | `call.rs`, `submit.rs` | [`Call`], signed and brought into a block |
 //! | `error.rs` | [`ChainError`] |
+//! | `api.rs`, `wire.rs` | what the runtime says, generated from its metadata, and how it becomes the above |
 //!
 //! Nothing else of the neuron names `subxt`, and nothing here names a model or a peer.
 //!
@@ -23,6 +24,7 @@
 //!
 //! Amounts are in units of 10⁻⁹ CTM, fractions in 1/65535, heights and periods in blocks, wherever nothing else is said.
 
+mod api;
 mod call;
 mod chain;
 mod endpoint;
@@ -35,6 +37,7 @@ mod submit;
 mod weight_row;
 mod wire;
 
+pub use api::{Bonds, ConsensusMode, Hyperparameters};
 pub use call::Call;
 pub use chain::{At, BlockRef, Chain, NodeInfo};
 pub use endpoint::{Endpoint, Protocol, Synapses};
@@ -45,7 +48,6 @@ pub use network::{Network, Stake};
 pub use snapshot::{Metagraph, Neuron, fraction};
 pub use submit::{Included, Refusal, SubmitError};
 pub use weight_row::{WeightError, WeightRow};
-pub use wire::{Bonds, ConsensusMode, Hyperparameters};
 
 /// A block's or a transaction's hash.
 pub use subxt::utils::H256;

@@ -277,11 +277,12 @@ impl Submission<'_> {
             .nonce(nonce.number())
             .mortal_from_unchecked(MORTALITY.into(), birth.number.into(), birth.hash)
             .build();
-        let signed = best
-            .tx()
-            .create_signable_offline(&self.call.payload(), parameters)
-            .and_then(|mut signable| signable.sign(&self.signer))
-            .map_err(|error| Fault::from(error).about(self.call.name()))?;
+        let signing = || {
+            let call = best.tx().from_call_data_bytes(&self.call.encode(&best)?)?;
+            let mut signable = best.tx().create_signable_offline(&call, parameters)?;
+            Ok(signable.sign(&self.signer)?)
+        };
+        let signed = signing().map_err(|fault: Fault| fault.about(self.call.name()))?;
         let transaction = Transaction {
             hash: signed.hash(),
             bytes: signed.into_encoded(),

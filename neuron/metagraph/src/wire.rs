@@ -1,151 +1,26 @@
-//! What the runtime's answers are in bytes, and what they become here.
+//! What the runtime's answers become here: from the types that are generated to those of this crate.
 
 use std::{
     collections::HashMap,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use codec::{Decode, DecodeAll};
 use neuron_wallet::PublicKey;
-use serde::Serialize;
-use subxt::utils::H256;
+use subxt::utils::{AccountId32, H256};
 
-use crate::{BlockRef, error::Fault};
+use crate::{
+    BlockRef, Entry, Matrix,
+    api::{
+        Address, Endpoint, Metagraph, NetworkInfo, NeuronInfo, Protocol, StakeInfo, Synapses,
+        runtime_types::incentive::uid::Uid,
+    },
+};
 
-/// `T` from all of `bytes`.
-pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<T, Fault> {
-    T::decode_all(&mut &*bytes).map_err(Fault::Undecodable)
+fn public(account: AccountId32) -> PublicKey {
+    PublicKey(account.0)
 }
 
-type AccountId = [u8; 32];
-
-#[derive(Decode)]
-pub(crate) struct NetworkInfo {
-    netid: u16,
-    task: Vec<u8>,
-    owner: Option<AccountId>,
-    n_neurons: u16,
-    max_neurons: u16,
-    registration_price: u64,
-    pending: u64,
-    previous_epoch: u32,
-    next_epoch: u32,
-}
-
-#[derive(Decode)]
-pub(crate) struct NeuronInfo {
-    uid: u16,
-    hotkey: AccountId,
-    coldkey: AccountId,
-    endpoint: Option<Endpoint>,
-    stake: u64,
-    earned: u64,
-    registered_at: u32,
-    last_update: u32,
-    active: bool,
-    validator_permit: bool,
-    rank: u16,
-    trust: u16,
-    consensus: u16,
-    incentive: u16,
-    dividends: u16,
-    validator_trust: u16,
-    emission: u64,
-}
-
-#[derive(Decode)]
-pub(crate) struct Metagraph {
-    block: u32,
-    network: NetworkInfo,
-    neurons: Vec<NeuronInfo>,
-}
-
-#[derive(Decode)]
-pub(crate) struct StakeInfo {
-    coldkey: AccountId,
-    settled: u64,
-    earned: u64,
-    neurons: Vec<(u16, u16)>,
-}
-
-#[derive(Decode)]
-enum Address {
-    V4([u8; 4]),
-    V6([u8; 16]),
-}
-
-#[derive(Decode)]
-enum Protocol {
-    GrpcTls,
-    GrpcPlain,
-}
-
-#[derive(Decode)]
-struct Synapses {
-    text: bool,
-    image: bool,
-    tensor: bool,
-}
-
-#[derive(Decode)]
-struct Endpoint {
-    address: Address,
-    port: u16,
-    protocol: Protocol,
-    version: u32,
-    synapses: Synapses,
-}
-
-/// Which consensus a network's epoch uses.
-#[derive(Clone, Debug, PartialEq, Eq, Decode, Serialize)]
-#[expect(missing_docs, reason = "named as in the pallet, which documents them")]
-pub enum ConsensusMode {
-    Median,
-    Sigmoid,
-}
-
-/// What moves a validator's bonds.
-#[derive(Clone, Debug, PartialEq, Eq, Decode, Serialize)]
-#[expect(missing_docs, reason = "named as in the pallet, which documents them")]
-pub enum Bonds {
-    Relative,
-    Absolute,
-    Liquid { low: u16, high: u16, steepness: u16 },
-}
-
-/// All hyperparameters of one network.
-#[derive(Clone, Debug, PartialEq, Eq, Decode, Serialize)]
-#[expect(missing_docs, reason = "named as in the pallet, which documents them")]
-pub struct Hyperparameters {
-    pub tempo: u32,
-    pub consensus: ConsensusMode,
-    pub kappa: u16,
-    pub rho: u16,
-    pub immunity_period: u32,
-    pub activity_cutoff: u32,
-    pub max_neurons: u16,
-    pub max_validators: u16,
-    pub min_weights: u16,
-    pub max_weight: u16,
-    pub weights_rate_limit: u32,
-    pub weights_version: u64,
-    pub serving_rate_limit: u32,
-    pub min_stake: u64,
-    pub registration: bool,
-    pub max_registrations_per_block: u16,
-    pub price_min: u64,
-    pub price_max: u64,
-    pub price_half_life: u32,
-    pub price_step: u32,
-    pub bonds: Bonds,
-    pub bonds_moving_average: u32,
-    pub bonds_penalty: u16,
-    pub emission_share: u16,
-    pub server_share: u32,
-    pub owner_cut: u32,
-}
-
-impl Metagraph {
+impl Metagraph<AccountId32> {
     /// The snapshot that this is, of the block with this hash.
     pub(crate) fn at(self, hash: H256) -> crate::Metagraph {
         let neurons: Vec<crate::Neuron> = self.neurons.into_iter().map(Into::into).collect();
@@ -170,12 +45,12 @@ impl Metagraph {
     }
 }
 
-impl From<NetworkInfo> for crate::Network {
-    fn from(info: NetworkInfo) -> Self {
+impl From<NetworkInfo<AccountId32>> for crate::Network {
+    fn from(info: NetworkInfo<AccountId32>) -> Self {
         Self {
-            netid: info.netid,
+            netid: info.netid.0,
             task: String::from_utf8_lossy(&info.task).into_owned(),
-            owner: info.owner.map(PublicKey),
+            owner: info.owner.map(public),
             n_neurons: info.n_neurons,
             max_neurons: info.max_neurons,
             registration_price: info.registration_price,
@@ -186,12 +61,12 @@ impl From<NetworkInfo> for crate::Network {
     }
 }
 
-impl From<NeuronInfo> for crate::Neuron {
-    fn from(info: NeuronInfo) -> Self {
+impl From<NeuronInfo<AccountId32>> for crate::Neuron {
+    fn from(info: NeuronInfo<AccountId32>) -> Self {
         Self {
-            uid: info.uid,
-            hotkey: PublicKey(info.hotkey),
-            coldkey: PublicKey(info.coldkey),
+            uid: info.uid.0,
+            hotkey: public(info.hotkey),
+            coldkey: public(info.coldkey),
             endpoint: info.endpoint.map(Into::into),
             stake: info.stake,
             earned: info.earned,
@@ -232,13 +107,63 @@ impl From<Endpoint> for crate::Endpoint {
     }
 }
 
-impl From<StakeInfo> for crate::Stake {
-    fn from(info: StakeInfo) -> Self {
-        Self {
-            coldkey: PublicKey(info.coldkey),
-            settled: info.settled,
-            earned: info.earned,
-            neurons: info.neurons,
+impl From<&crate::Endpoint> for Address {
+    fn from(endpoint: &crate::Endpoint) -> Self {
+        match endpoint.ip() {
+            IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) => Self::V6(ip.octets()),
         }
     }
+}
+
+impl From<crate::Protocol> for Protocol {
+    fn from(protocol: crate::Protocol) -> Self {
+        match protocol {
+            crate::Protocol::GrpcTls => Self::GrpcTls,
+            crate::Protocol::GrpcPlain => Self::GrpcPlain,
+        }
+    }
+}
+
+impl From<crate::Synapses> for Synapses {
+    fn from(synapses: crate::Synapses) -> Self {
+        let crate::Synapses {
+            text,
+            image,
+            tensor,
+        } = synapses;
+        Self {
+            text,
+            image,
+            tensor,
+        }
+    }
+}
+
+impl From<StakeInfo<AccountId32>> for crate::Stake {
+    fn from(info: StakeInfo<AccountId32>) -> Self {
+        Self {
+            coldkey: public(info.coldkey),
+            settled: info.settled,
+            earned: info.earned,
+            neurons: info
+                .neurons
+                .into_iter()
+                .map(|(netid, uid)| (netid.0, uid.0))
+                .collect(),
+        }
+    }
+}
+
+/// A matrix as the runtime's interface gives it.
+pub(crate) fn matrix(rows: Vec<(Uid, Vec<(Uid, u16)>)>) -> Matrix {
+    let rows = rows.into_iter().map(|(rater, row)| (rater.0, entries(row)));
+    Matrix {
+        rows: rows.collect(),
+    }
+}
+
+/// A row as the runtime has it.
+pub(crate) fn entries(row: Vec<(Uid, u16)>) -> Vec<Entry> {
+    row.into_iter().map(|(uid, value)| (uid.0, value)).collect()
 }

@@ -1,11 +1,11 @@
 //! What became of a transaction in a block, in the words of the runtime's metadata.
 
-use codec::Decode;
 use subxt::{error::DispatchError, events::Event, utils::H256};
 
 use super::{Found, Included, MORTALITY, Refusal, SubmitError, Transaction};
 use crate::{
     At, BlockRef,
+    api::transaction_payment::events::TransactionFeePaid,
     chain::{AtBlock, Config, Link, block_ref},
     error::Fault,
 };
@@ -35,6 +35,12 @@ pub(super) async fn read(
             match (event.pallet_name(), event.event_name()) {
                 ("System", "ExtrinsicFailed") => {
                     return Ok(Err(failure(&at, call, block, event.field_bytes())));
+                }
+                // A call as root is a success whatever comes of it; its event has the result of the inner call.
+                ("Sudo", "Sudid") => {
+                    if let [1, error @ ..] = event.field_bytes() {
+                        return Ok(Err(failure(&at, call, block, error)));
+                    }
                 }
                 ("TransactionPayment", "TransactionFeePaid") => fee = fee_paid(&event),
                 _ => {}
@@ -121,10 +127,10 @@ fn failure(at: &AtBlock, call: &'static str, block: BlockRef, bytes: &[u8]) -> S
     }
 }
 
-/// `TransactionFeePaid { who, actual_fee, tip }`: the fee, in units, of which the tip is a part.
+/// The fee, in units, of which a tip is a part.
 fn fee_paid(event: &Event<'_, Config>) -> Option<u64> {
-    let (_who, fee, _tip) = <([u8; 32], u64, u64)>::decode(&mut event.field_bytes()).ok()?;
-    Some(fee)
+    let paid = event.decode_fields_as::<TransactionFeePaid>()?;
+    Some(paid.ok()?.actual_fee)
 }
 
 /// Lines of documentation as one.

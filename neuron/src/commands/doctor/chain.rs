@@ -1,4 +1,4 @@
-//! Tests of the chain: is it reached, does it move, and does its time agree with ours?
+//! Tests of the chain: is it reached, does it speak of the same things, does it move, and does its time agree with ours?
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +33,7 @@ pub(super) async fn examine(
             return None;
         }
     };
+    checks.push(program(&chain).await);
     checks.extend(movement(&chain, doctor.patience).await);
     checks.push(finality(&chain).await);
     Some(chain)
@@ -70,6 +71,18 @@ async fn reach(global: &Global, patience: Duration) -> Result<(Chain, Check), Ch
             format!("no answer within {patience:?}"),
             advice,
         )),
+    }
+}
+
+async fn program(chain: &Chain) -> Check {
+    match chain.agrees_with_program().await {
+        Ok(true) => Check::ok("program", "speaks as the chain's runtime does"),
+        Ok(false) => Check::failed(
+            "program",
+            "was built for another version of the chain's runtime",
+            "update the older of the two; some commands may still work",
+        ),
+        Err(error) => Check::failed("program", error, "see the test of the chain"),
     }
 }
 
