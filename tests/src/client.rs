@@ -11,7 +11,10 @@ use subxt::{
     config::RpcConfigFor,
     dynamic,
     error::{DispatchError, TransactionEventsError},
-    ext::scale_decode::DecodeAsType,
+    ext::{
+        frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
+        scale_decode::DecodeAsType,
+    },
     rpcs::{self, RpcClient, client::RpcSubscription, methods::LegacyRpcMethods},
     tx::{TransactionProgress, TransactionStatus},
     utils::{AccountId32, H256},
@@ -185,6 +188,26 @@ impl Client {
         Ok(at.storage().fetch(address, ()).await?.decode()?)
     }
 
+    /// The value at `keys` of a storage map of `pallet` in the state after `block`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such value, or it is something else than a `T`.
+    pub async fn entry<Keys, T: DecodeAsType>(
+        &self,
+        block: H256,
+        pallet: &str,
+        item: &str,
+        keys: Keys,
+    ) -> Result<T>
+    where
+        Keys: IntoEncodableValues + IntoDecodableValues,
+    {
+        let at = self.at(block).await?;
+        let address = dynamic::storage::<Keys, T>(pallet, item);
+        Ok(at.storage().fetch(address, keys).await?.decode()?)
+    }
+
     /// A constant of `pallet`.
     ///
     /// # Errors
@@ -262,6 +285,32 @@ impl Client {
             }
         }
         Ok(found)
+    }
+
+    /// How many transactions of `account` are in the chain in the state after `block`.
+    ///
+    /// # Errors
+    ///
+    /// If the account does not exist.
+    pub async fn nonce(&self, block: H256, account: &AccountId32) -> Result<u32> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+        struct Account {
+            nonce: u32,
+        }
+        let found: Account = self.entry(block, "System", "Account", (account.0,)).await?;
+        Ok(found.nonce)
+    }
+
+    /// How many transactions wait in the node's pool.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub async fn pending(&self) -> Result<usize> {
+        let none = rpcs::rpc_params![];
+        let waiting: Vec<String> = self.rpc.request("author_pendingExtrinsics", none).await?;
+        Ok(waiting.len())
     }
 
     // --- Transactions ---------------------------------------------------------------------------------------------

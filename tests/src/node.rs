@@ -45,6 +45,8 @@ pub fn binary() -> Result<PathBuf> {
 #[derive(Clone, Debug)]
 pub struct Setup {
     arguments: Vec<String>,
+    /// Where it answers; 0 for any port that is free.
+    rpc_port: u16,
     base: Arc<TempDir>,
     _chain: Option<ChainFile>,
 }
@@ -77,6 +79,7 @@ impl Setup {
         let base = Arc::new(tempfile::tempdir()?);
         let setup = Self {
             arguments: Vec::new(),
+            rpc_port: 0,
             base,
             _chain: chain,
         };
@@ -84,7 +87,7 @@ impl Setup {
         Ok(setup
             .with(arguments)
             .with(["--base-path", &base])
-            .with(["--rpc-port", "0", "--port", "0", "--no-prometheus"])
+            .with(["--port", "0", "--no-prometheus"])
             .with(["--no-telemetry", "--no-mdns", "--pool-limit", "256"])
             .with(["--unsafe-force-node-key-generation"]))
     }
@@ -109,6 +112,13 @@ impl Setup {
         self.with(["--bootnodes", address])
     }
 
+    /// Answers at `port`, as a node does that comes back to those who know its address.
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.rpc_port = port;
+        self
+    }
+
     /// Where its database is.
     pub fn base_path(&self) -> String {
         self.base.path().display().to_string()
@@ -122,6 +132,7 @@ impl Setup {
     pub async fn start(&self) -> Result<Node> {
         let mut process = Command::new(binary()?)
             .args(&self.arguments)
+            .args(["--rpc-port", &self.rpc_port.to_string()])
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -137,6 +148,7 @@ impl Setup {
             process: running,
             log,
             client,
+            port,
             setup: self.clone(),
         })
     }
@@ -188,10 +200,21 @@ pub struct Node {
     pub client: Client,
     log: Log,
     process: Process,
+    port: u16,
     setup: Setup,
 }
 
 impl Node {
+    /// The port at which it answers.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
     /// Kills it (SIGKILL), as a power cut would. Gives what it takes to start it again.
     pub fn kill(self) -> Setup {
         self.setup.clone()
