@@ -24,18 +24,28 @@ const TAIL: usize = 15;
 ///
 /// If there is none; the message says how to build it.
 pub fn binary() -> Result<PathBuf> {
-    let path = match env::var_os(BINARY_VARIABLE) {
+    built("connectome-node", BINARY_VARIABLE)
+}
+
+/// The program of this `name`: the one that the environment's `variable` names, or the one built into the folder where this
+/// test was built.
+///
+/// # Errors
+///
+/// If there is none; the message says how to build it.
+pub fn built(name: &str, variable: &str) -> Result<PathBuf> {
+    let path = match env::var_os(variable) {
         Some(path) => PathBuf::from(path),
         // target/release/deps/chain-0123456789abcdef
         None => env::current_exe()?
             .parent()
             .and_then(Path::parent)
             .context("a test lies two folders below the target folder")?
-            .join("connectome-node"),
+            .join(name),
     };
     ensure!(
         path.is_file(),
-        "there is no node at {}; build it: cargo build --release --workspace --bin connectome-node",
+        "there is no {name} at {}; build it: cargo build --release --workspace --bin {name}",
         path.display(),
     );
     Ok(path)

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `snapshot.rs` | a metagraph is what storage says, and the program's metadata is the node's |
 //! | `follow.rs` | a metagraph stays fresh, whatever happens to nodes |
+//! | `command.rs` | the `neuron` command does on the chain what it says |
 //! | `submit.rs` | calls come into blocks, each once, or it is said why not |
 
+mod command;
 mod follow;
 mod snapshot;
 mod submit;
