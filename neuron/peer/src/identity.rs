@@ -12,7 +12,7 @@
 //! * TLS 1.3 only, and every connection is a full handshake. Session tickets, resumption and early data are off on both
 //!   sides: each of them would admit a peer on the strength of an earlier verification, past the certificate's end.
 //! * A hotkey is had from bytes in one way only, [`verifier::verify`], which returns it after everything was checked.
-//! * TLS keys live in memory, are never written, and are replaced before they expire by [rotation]; connections that
+//! * TLS keys live in memory, are never written, and are replaced before they expire (`rotation.rs`); connections that
 //!   are open go on.
 
 pub mod certificate;

@@ -1,9 +1,6 @@
 //! Help, completions, and what the program is made of.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 use crate::neuron::User;
 
@@ -85,17 +82,4 @@ fn the_command_does_not_link_libtorch() {
                 .any(|window| window == library)
         );
     }
-}
-
-#[test]
-fn commands_start_in_50_ms() {
-    let user = User::new();
-    let best = (0..20).map(|_| {
-        let start = Instant::now();
-        user.run(&["wallet", "list"]).done();
-        start.elapsed()
-    });
-    // The best of many, since a machine that tests has other things to do.
-    let best = best.min().unwrap();
-    assert!(best < Duration::from_millis(50), "{best:?}");
 }

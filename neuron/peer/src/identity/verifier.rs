@@ -39,7 +39,7 @@ use super::certificate::{
 /// Machines that ask a time server are within a second; five minutes is what Kerberos allows those that do not.
 pub const CLOCK_TOLERANCE: i64 = 5 * 60;
 /// The longest validity that is accepted, in seconds, so that nobody makes a certificate for life. Seven times what is
-/// [made here](super::rotation).
+/// made here (`rotation.rs`).
 pub const MAX_LIFETIME: i64 = 7 * 24 * 60 * 60;
 /// The longest certificate that is parsed, in bytes. Ours have about 500.
 pub const MAX_LENGTH: usize = 2048;
