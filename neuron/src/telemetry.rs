@@ -1,6 +1,9 @@
 //! Logs: what happens inside, on standard error.
 
-use std::{env, io};
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
 
 use tracing_subscriber::{
     EnvFilter, filter::ParseError, fmt, layer::SubscriberExt, util::SubscriberInitExt,
@@ -37,7 +40,11 @@ pub fn start(global: &Global, level: &str) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(parsed);
     let started = match global.log_format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(io::stderr))
+            .with(
+                fmt::layer()
+                    .with_writer(io::stderr)
+                    .with_ansi(io::stderr().is_terminal()),
+            )
             .try_init(),
         LogFormat::Json => registry
             .with(fmt::layer().json().with_writer(io::stderr))

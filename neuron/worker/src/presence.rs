@@ -82,8 +82,8 @@ pub(crate) struct Presence {
 /// Why a neuron cannot be present.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PresenceError {
-    /// The chain does not say.
-    #[error(transparent)]
+    /// The chain does not say. Not transparent: how the program ends depends on this cause.
+    #[error("cannot find the network")]
     Chain(#[from] ChainError),
     /// Nobody knows it.
     #[error(
