@@ -47,6 +47,7 @@ pub struct Progress {
     /// The batch that comes next. With the seed, it is the whole state of the order of batches.
     pub position: Position,
     /// The lowest loss on held-out examples so far; none before the first evaluation.
+    #[serde(with = "exact::option")]
     pub best_loss: Option<f64>,
     /// Scaling of the loss, in mixed precision.
     pub scaler: Option<GradScaler>,
@@ -72,6 +73,7 @@ pub struct Checkpoint {
 struct Metadata {
     format: u32,
     progress: Progress,
+    #[serde(with = "exact::map")]
     weights: BTreeMap<PublicKey, f64>,
     config: serde_json::Value,
 }
