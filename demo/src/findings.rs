@@ -15,6 +15,8 @@ pub(crate) struct Fall {
     pub(crate) bottom_since: Option<usize>,
     /// How many epochs there were.
     pub(crate) n_epochs: usize,
+    /// What every neuron would be given if all were the same.
+    pub(crate) equal_share: f64,
 }
 
 /// How well one neuron's model reads digits that nobody trained on.
@@ -86,6 +88,7 @@ pub(crate) fn fall(observation: &Observation) -> Option<Fall> {
         last,
         bottom_since: (at_bottom > 0).then(|| n_epochs - at_bottom + 1),
         n_epochs,
+        equal_share: 1.0 / float(u64::try_from(observation.neurons.len()).unwrap_or(u64::MAX)),
     })
 }
 
@@ -171,17 +174,16 @@ pub(crate) fn sentences(observation: &Observation) -> Vec<String> {
 
 fn fall_sentence(fall: &Fall) -> String {
     let Fall { uid, n_epochs, .. } = *fall;
+    let (last, equal) = (percent(fall.last), percent(fall.equal_share));
     match fall.bottom_since {
         Some(since) => format!(
             "The neuron that answers noise, uid {uid}, was given the least incentive of all in every epoch from the {} of \
-             {n_epochs} on; the last gave it {}.",
+             {n_epochs} on; the last gave it {last}, where an equal share is {equal}.",
             ordinal(since),
-            percent(fall.last),
         ),
         None => format!(
-            "The neuron that answers noise, uid {uid}, did not stay at the bottom: the last of {n_epochs} epochs gave it {} \
-             of the incentive.",
-            percent(fall.last),
+            "The neuron that answers noise, uid {uid}, did not stay at the bottom: the last of {n_epochs} epochs gave it \
+             {last} of the incentive, where an equal share is {equal}.",
         ),
     }
 }
@@ -344,6 +346,20 @@ mod tests {
             "{sentences}"
         );
         assert!(sentences.contains("0 of 4 did better"), "{sentences}");
+    }
+
+    #[test]
+    fn a_recorded_run_is_told_as_it_was() {
+        let said = sentences(&samples::recorded());
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(
+            said[0].ends_with("the last gave it 19.3%, where an equal share is 20.0%."),
+            "{said:?}"
+        );
+        assert!(
+            said[2].starts_with("The neurons asked each other 1,381 times"),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -120,7 +120,8 @@ fn learning(observation: &Observation, page: &mut Page) {
         "Accuracy on digits that nobody trains on, the same ones for all, at each neuron's last evaluation. With the network: \
          the model is given its peers' answers. Without its answers: the same model at the same moment, given its student's \
          guess instead. Trained alone: another model with the same seed, the same samples in the same order and as many \
-         steps, that never had a peer.",
+         steps, that never had a peer. A step in the network minimises two losses of the same batch, with the answers and \
+         without; a step alone only one, so that early in training some of the gain is not the peers'.",
     );
     figures::mean_accuracy(observation, page);
     figures::each_accuracy(observation, page);

@@ -1,4 +1,4 @@
-//! Observations for tests. None of these was measured: the curves are formulas.
+//! Observations for tests. All but [`recorded`] are constructed: their curves are formulas.
 
 use super::{
     Calls, Epoch, Evaluation, Neuron, Observation, Phase, Plan, Role, RowSet, Scores, Step,
@@ -11,7 +11,12 @@ const GARBAGE: u16 = 4;
 
 /// One of each kind.
 pub(crate) fn all() -> Vec<Observation> {
-    vec![nothing(), beginning(), training(), finished()]
+    vec![nothing(), beginning(), training(), finished(), recorded()]
+}
+
+/// What a run of eight epochs measured, with every fourth of its steps.
+pub(crate) fn recorded() -> Observation {
+    serde_json::from_str(include_str!("recorded.json")).expect("it is what --json printed")
 }
 
 /// The demo has just begun.

@@ -45,7 +45,8 @@ pub(super) fn mean_accuracy(observation: &Observation, page: &mut Page) {
             &[(String::new(), svg)],
             &[],
             "Accuracy on held-out digits while training, mean of the honest neurons, as far as all of them came. Where the \
-             solid line is above the dotted one, a neuron reads better with its peers than it would have learned to alone.",
+             solid line is above the dashed one, the answers help at that moment; where it is above the dotted one, a neuron \
+             reads better than its twin that trained alone.",
         );
     }
 }
