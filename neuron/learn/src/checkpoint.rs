@@ -24,6 +24,7 @@ use tch::TchError;
 use crate::{dataset::Position, optim::GradScaler, parameters::Parameters};
 
 mod atomic;
+mod exact;
 mod stored;
 
 use stored::{Stored, tensor};
