@@ -29,12 +29,17 @@ impl Model for Echo {
             input_dtypes: vec![DType::F32, DType::U8],
             input_shape: input_shape.to_vec(),
             output_shape: vec![2],
+            prediction_shape: Some(vec![2]),
             accepts_gradients: true,
         };
         vec![
             spec(Modality::Image, &[3, 3]),
             spec(Modality::Tensor, &[0, 2]),
         ]
+    }
+
+    fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.forward(modality, inputs)
     }
 
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {

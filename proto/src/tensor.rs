@@ -221,7 +221,7 @@ mod tests {
         let request = v1::ForwardRequest {
             modality: 3,
             inputs: Some(inputs),
-            reply: 0,
+            ..Default::default()
         };
         let wire = Bytes::from(request.encode_to_vec());
         let within = wire.as_ptr_range();

@@ -1,14 +1,14 @@
 //! A synapse: a model with a place for what the network says.
 //!
 //! It has an entry point for each kind of input that it understands, and answers those it lacks with
-//! [`SynapseError::NotImplemented`]. Peers are answered with an encoding, from a [copy](Synapse::copy) of the model and
+//! [`SynapseError::NotImplemented`]. Peers are answered with an encoding or a prediction, from a [copy](Synapse::copy) of the model and
 //! without the network, so that answering never asks anybody else. Training runs three branches over one batch, see
 //! [`SynapseOutput`].
 
 pub mod mnist;
 mod output;
 
-use neuron_proto::{DType, Modality};
+use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::parameters::{self, Parameters, ParametersError};
@@ -69,6 +69,19 @@ pub trait Synapse: Send {
         Err(SynapseError::NotImplemented(Modality::Tensor))
     }
 
+    /// Log-probabilities of the classes, by the local branch.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs`: as of the modality; result: as [`EntryPoint::prediction_shape`] has it
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NoPrediction`] unless the entry point offers it, and as the entry points.
+    fn predict(&self, modality: Modality, _inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        Err(SynapseError::NoPrediction(modality))
+    }
+
     /// Runs the branches of a training or evaluation batch.
     ///
     /// # Shapes
@@ -104,20 +117,24 @@ pub trait Synapse: Send {
         }
     }
 
-    /// Answers a peer: from the wire to the wire, without gradients.
+    /// Answers a peer with what it wants: from the wire to the wire, without gradients.
     ///
     /// # Errors
     ///
-    /// As the entry points.
+    /// As [`encode`](Self::encode) or [`predict`](Self::predict).
     fn serve(
         &self,
         modality: Modality,
+        output: Output,
         inputs: &neuron_proto::Tensor,
     ) -> Result<neuron_proto::Tensor, SynapseError> {
         let _no_grad = tch::no_grad_guard();
         let inputs = tensor::to_torch(inputs, self.device())?;
-        let encodings = self.encode(modality, &inputs)?;
-        Ok(tensor::to_wire(&encodings, DType::F32)?)
+        let outputs = match output {
+            Output::Encoding => self.encode(modality, &inputs)?,
+            Output::Prediction => self.predict(modality, &inputs)?,
+        };
+        Ok(tensor::to_wire(&outputs, DType::F32)?)
     }
 
     /// Adds to the gradients of the parameters what a peer's loss makes of the answer it was given to these inputs.
@@ -164,6 +181,8 @@ pub struct EntryPoint {
     pub input_shape: Vec<u32>,
     /// Shape of its encoding, without the batch axis; 0 where it follows from the input's.
     pub output_shape: Vec<u32>,
+    /// Shape of its prediction, without the batch axis, if there is one: the last axis counts classes.
+    pub prediction_shape: Option<Vec<u32>>,
 }
 
 /// Why a synapse does not answer.
@@ -172,6 +191,9 @@ pub enum SynapseError {
     /// There is no such entry point.
     #[error("this synapse does not understand the modality {0}")]
     NotImplemented(Modality),
+    /// The entry point encodes and predicts nothing.
+    #[error("this synapse predicts nothing for the modality {0}")]
+    NoPrediction(Modality),
     /// Something has another shape.
     #[error("{what}: expected {expected}, got {arrived:?}")]
     Shape {
@@ -293,9 +315,14 @@ mod tests {
     #[test]
     fn serving_keeps_no_graph_and_restores_gradients_afterwards() {
         let inputs = neuron_proto::Tensor::from_f32(&[1, 1, 3], &[1.0, 2.0, 3.0]).unwrap();
-        let answer = Doubling.serve(Modality::Tensor, &inputs).unwrap();
+        let serve = |modality, output| Doubling.serve(modality, output, &inputs);
+        let answer = serve(Modality::Tensor, Output::Encoding).unwrap();
         assert_eq!(answer.to_f32().unwrap(), [2.0, 4.0, 6.0]);
-        assert!(Doubling.serve(Modality::Text, &inputs).is_err());
+        assert!(serve(Modality::Text, Output::Encoding).is_err());
+        assert!(matches!(
+            serve(Modality::Tensor, Output::Prediction),
+            Err(SynapseError::NoPrediction(Modality::Tensor))
+        ));
         let leaf = Tensor::from_slice(&[1.0f32]).set_requires_grad(true);
         assert!((&leaf * 2.0).requires_grad());
     }

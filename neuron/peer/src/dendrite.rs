@@ -54,7 +54,7 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Modality, PROTOCOL_VERSION, Tensor, v1};
+use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Modality, Output, PROTOCOL_VERSION, Tensor, v1};
 use neuron_wallet::PublicKey;
 use prometheus::Registry;
 use tokio::{sync::Semaphore, time::Instant};
@@ -110,7 +110,7 @@ impl Dendrite {
         }
     }
 
-    /// Asks all these peers at once, each for outputs of `[rows, row_shape..]`, and gives an outcome for each call, in
+    /// Asks all these peers at once, each for encodings of `[rows, row_shape..]`, and gives an outcome for each call, in
     /// order. Takes `deadline` at most, less if `finish` says so; peers are told how much is left of it. Dropping the
     /// future cancels all calls.
     pub async fn forward(
@@ -121,12 +121,41 @@ impl Dendrite {
         deadline: Duration,
         finish: Finish,
     ) -> Vec<Outcome> {
-        let started = Instant::now();
         let question = Question {
             modality,
+            output: Output::Encoding,
             row_shape,
-            deadline: started + deadline.min(LONGEST),
+            deadline: Instant::now() + deadline.min(LONGEST),
         };
+        self.fan_out(question, calls, finish).await
+    }
+
+    /// Asks for predictions, log-probabilities of `[rows, row_shape..]`, as [`forward`](Self::forward) asks for encodings.
+    /// A peer that offers none refuses with `NotImplemented`.
+    pub async fn predict(
+        &self,
+        modality: Modality,
+        calls: Vec<Call>,
+        row_shape: &[u32],
+        deadline: Duration,
+        finish: Finish,
+    ) -> Vec<Outcome> {
+        let question = Question {
+            modality,
+            output: Output::Prediction,
+            row_shape,
+            deadline: Instant::now() + deadline.min(LONGEST),
+        };
+        self.fan_out(question, calls, finish).await
+    }
+
+    async fn fan_out(
+        &self,
+        question: Question<'_>,
+        calls: Vec<Call>,
+        finish: Finish,
+    ) -> Vec<Outcome> {
+        let started = Instant::now();
         let peers: Vec<Peer> = calls.iter().map(|call| call.peer).collect();
         let calls = calls
             .into_iter()

@@ -21,7 +21,7 @@
 //!
 //! # Order
 //!
-//! A batch holds requests of one modality, input type and row shape. Its requests are ready once there are enough for a
+//! A batch holds requests of one modality, output, input type and row shape. Its requests are ready once there are enough for a
 //! full batch, or the oldest has waited [`NucleusConfig::max_wait`]. It is led by one request of all that are ready and
 //! filled up with others like it: by the caller's stake, highest first, and among equals by arrival, with this rule of
 //! ageing. **Every fourth batch is led by the oldest request of all that are ready**, and every fourth place in a batch
@@ -115,7 +115,7 @@ impl Nucleus {
     ///
     /// # Errors
     ///
-    /// * `NotImplemented`: no such synapse.
+    /// * `NotImplemented`: no such synapse, or it has no such output.
     /// * `RequestShapeException`, `EmptyRequest`, `InvalidRequest`: not what the synapse takes.
     /// * `NucleusTimeout`: the deadline has passed.
     /// * `NucleusFull`: no place, with the time after which there may be one.
@@ -166,7 +166,10 @@ impl Nucleus {
 
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         let Request {
-            modality, inputs, ..
+            modality,
+            output,
+            inputs,
+            ..
         } = request;
         let spec = self
             .specs
@@ -181,6 +184,7 @@ impl Nucleus {
                 let message = format!("{modality} is not served, only {}", served.join(", "));
                 Refusal::new(Code::NotImplemented, message)
             })?;
+        spec.check_output(*output)?;
         spec.check_inputs(inputs, self.config.max_request_rows)?;
         let (actual, max) = (inputs.n_bytes(), self.config.max_queue_bytes);
         if actual > max {

@@ -2,7 +2,7 @@
 
 use neuron_learn::synapse::{Synapse, SynapseError};
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
-use neuron_proto::{Modality, Tensor};
+use neuron_proto::{Modality, Output, Tensor, TensorError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -43,6 +43,7 @@ fn specs(synapse: &dyn Synapse, accepts_gradients: bool) -> Vec<SynapseSpec> {
             input_dtypes: entry_point.input_dtypes,
             input_shape: entry_point.input_shape,
             output_shape: entry_point.output_shape,
+            prediction_shape: entry_point.prediction_shape,
             accepts_gradients,
         })
         .collect()
@@ -53,16 +54,19 @@ struct Honest {
     specs: Vec<SynapseSpec>,
 }
 
-impl Model for Honest {
-    fn synapses(&self) -> Vec<SynapseSpec> {
-        self.specs.clone()
-    }
-
-    fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+impl Honest {
+    fn answer(
+        &self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<Tensor, ModelError> {
         self.synapse
-            .serve(modality, inputs)
+            .serve(modality, output, inputs)
             .map_err(|error| match error {
-                SynapseError::NotImplemented(_) => ModelError::NotImplemented(error.to_string()),
+                SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
+                    ModelError::NotImplemented(error.to_string())
+                }
                 SynapseError::Shape { .. } | SynapseError::Kind { .. } => {
                     ModelError::InvalidRequest(error.to_string())
                 }
@@ -73,9 +77,41 @@ impl Model for Honest {
     }
 }
 
+impl Model for Honest {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        self.specs.clone()
+    }
+
+    fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.answer(modality, Output::Encoding, inputs)
+    }
+
+    fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.answer(modality, Output::Prediction, inputs)
+    }
+}
+
 struct Garbage {
     rng: ChaCha8Rng,
     specs: Vec<SynapseSpec>,
+}
+
+impl Garbage {
+    fn spec(&self, modality: Modality) -> Result<&SynapseSpec, ModelError> {
+        self.specs
+            .iter()
+            .find(|spec| spec.modality == modality)
+            .ok_or_else(|| ModelError::NotImplemented(modality.to_string()))
+    }
+
+    /// Uniform in `[-1, 1)`, `[rows, row_shape..]`.
+    fn noise(&mut self, rows: u32, row_shape: &[u32]) -> (Vec<u32>, Vec<f32>) {
+        let shape = [&[rows], row_shape].concat();
+        let n_values = shape.iter().map(|&size| size as usize).product();
+        let rng = &mut self.rng;
+        let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0));
+        (shape, noise.collect())
+    }
 }
 
 impl Model for Garbage {
@@ -85,19 +121,30 @@ impl Model for Garbage {
 
     /// Uniform in `[-1, 1)`.
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        let spec = self
-            .specs
-            .iter()
-            .find(|spec| spec.modality == modality)
-            .ok_or_else(|| ModelError::NotImplemented(modality.to_string()))?;
-        let shape: Vec<u32> = std::iter::once(inputs.rows())
-            .chain(spec.output_shape.iter().copied())
-            .collect();
-        let n_values = shape.iter().map(|&size| size as usize).product();
-        let rng = &mut self.rng;
-        let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0)).collect();
-        Tensor::from_f32_vec(&shape, noise).map_err(|error| ModelError::Failed(error.to_string()))
+        let row_shape = self.spec(modality)?.output_shape.clone();
+        let (shape, noise) = self.noise(inputs.rows(), &row_shape);
+        Tensor::from_f32_vec(&shape, noise).map_err(failed)
     }
+
+    /// Probabilities drawn at random: a lie in good form, which nothing but others' opinions gives away.
+    fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let spec = self.spec(modality)?;
+        let row_shape = spec
+            .prediction_shape
+            .clone()
+            .ok_or_else(|| ModelError::NotImplemented(format!("no predictions for {modality}")))?;
+        let (shape, mut noise) = self.noise(inputs.rows(), &row_shape);
+        let n_classes = row_shape.last().map_or(1, |&size| size as usize);
+        for row in noise.chunks_mut(n_classes.max(1)) {
+            let log_sum = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
+            row.iter_mut().for_each(|logit| *logit -= log_sum);
+        }
+        Tensor::from_f32_vec(&shape, noise).map_err(failed)
+    }
+}
+
+fn failed(error: TensorError) -> ModelError {
+    ModelError::Failed(error.to_string())
 }
 
 #[cfg(test)]
@@ -125,10 +172,14 @@ mod tests {
     fn an_honest_answer_is_that_of_the_copy() {
         let synapse = mnist();
         let mut model = Answers::Honest.model(&synapse, false);
-        let expected = synapse.serve(Modality::Image, &images(3)).unwrap();
+        let expected = |output| synapse.serve(Modality::Image, output, &images(3)).unwrap();
         assert_eq!(
             model.forward(Modality::Image, &images(3)).unwrap(),
-            expected
+            expected(Output::Encoding)
+        );
+        assert_eq!(
+            model.predict(Modality::Image, &images(3)).unwrap(),
+            expected(Output::Prediction)
         );
     }
 
@@ -145,6 +196,17 @@ mod tests {
         assert!(answer(1).is_finite());
         assert_eq!(answer(1), answer(1));
         assert_ne!(answer(1), answer(2));
+    }
+
+    #[test]
+    fn garbage_predicts_with_probabilities_that_sum_to_one() {
+        let mut model = Answers::Garbage { seed: 1 }.model(&mnist(), false);
+        let prediction = model.predict(Modality::Image, &images(3)).unwrap();
+        assert_eq!(prediction.shape(), [3, 10]);
+        for row in prediction.to_f32().unwrap().chunks(10) {
+            let sum: f32 = row.iter().map(|log_p| log_p.exp()).sum();
+            assert!((sum - 1.0).abs() < 1e-5, "{row:?}");
+        }
     }
 
     #[test]

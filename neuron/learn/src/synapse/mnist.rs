@@ -162,13 +162,13 @@ impl Mnist {
 
 impl Synapse for Mnist {
     fn entry_points(&self) -> Vec<EntryPoint> {
-        let d_model =
-            u32::try_from(self.config.d_model).expect("a width of a layer that was allocated");
+        let width = |size| u32::try_from(size).expect("a width of a layer that was allocated");
         vec![EntryPoint {
             modality: Modality::Image,
             input_dtypes: vec![DType::F32, DType::F16, DType::BF16, DType::U8],
             input_shape: vec![1, 0, 0],
-            output_shape: vec![d_model],
+            output_shape: vec![width(self.config.d_model)],
+            prediction_shape: Some(vec![width(self.config.n_classes)]),
         }]
     }
 
@@ -190,6 +190,13 @@ impl Synapse for Mnist {
     fn forward_image(&self, images: &Tensor) -> Result<Tensor, SynapseError> {
         let pixels = self.pixels(images)?;
         Ok(self.local(&pixels, &self.student(&pixels)))
+    }
+
+    /// # Shapes
+    ///
+    /// As of an image → `[batch, n_classes]`: the local target of training
+    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(&self.encode(modality, inputs)?))
     }
 
     fn forward(

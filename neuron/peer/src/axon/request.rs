@@ -2,7 +2,7 @@
 //!
 //! Pure functions of a message and of what the axon takes. Nothing here panics or allocates by what a message claims.
 
-use neuron_proto::{Code, DType, Limits, MAX_RANK, Modality, Tensor, TensorError, v1};
+use neuron_proto::{Code, DType, Limits, MAX_RANK, Modality, Output, Tensor, TensorError, v1};
 
 use crate::nucleus::{NucleusConfig, Refusal, SynapseSpec};
 
@@ -11,6 +11,8 @@ use crate::nucleus::{NucleusConfig, Refusal, SynapseSpec};
 pub struct Forward {
     /// Which entry point.
     pub modality: Modality,
+    /// What is wanted of each row; the nucleus knows whether it is offered.
+    pub output: Output,
     /// Well formed and within the limits; the nucleus holds it against the synapse.
     pub inputs: Tensor,
     /// Precision of the answer; a float.
@@ -62,6 +64,7 @@ pub fn read_modality(modality: i32) -> Result<Modality, Refusal> {
 pub fn read_forward(message: v1::ForwardRequest, limits: &Limits) -> Result<Forward, Refusal> {
     Ok(Forward {
         modality: read_modality(message.modality)?,
+        output: read_output(message.output)?,
         reply: read_precision(message.reply)?,
         inputs: read_tensor(message.inputs, "inputs", limits)?,
     })
@@ -114,6 +117,10 @@ fn read_tensor(
         .map_err(|error| Refusal::new(error.request_code(), format!("{name}: {error}")))
 }
 
+fn read_output(number: i32) -> Result<Output, Refusal> {
+    Output::try_from(number).map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string()))
+}
+
 fn read_precision(number: i32) -> Result<DType, Refusal> {
     match v1::DataType::try_from(number) {
         Ok(v1::DataType::Unspecified | v1::DataType::F32) => Ok(DType::F32),
@@ -162,6 +169,7 @@ mod tests {
             input_dtypes: vec![DType::F32],
             input_shape: vec![4],
             output_shape: vec![2],
+            prediction_shape: None,
             accepts_gradients: true,
         }
     }
@@ -213,12 +221,18 @@ mod tests {
     }
 
     #[test]
+    fn an_output_of_another_version_is_refused() {
+        assert_eq!(read_output(0).unwrap(), Output::Encoding);
+        assert_eq!(read_output(77).unwrap_err().code, Code::InvalidRequest);
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let limits = Limits::default();
         let request = |modality| v1::ForwardRequest {
             modality,
             inputs: None,
-            reply: 0,
+            ..Default::default()
         };
         assert_eq!(
             read_forward(request(0), &limits).unwrap_err().code,

@@ -46,11 +46,13 @@ impl Service {
             .check_stake(&context.caller, read_modality(message.modality)?)?;
         let Forward {
             modality,
+            output,
             inputs,
             reply,
         } = read_forward(message, &self.limits)?;
         let ticket = self.nucleus.submit(nucleus::Request {
             modality,
+            output,
             inputs,
             priority: context.caller.stake,
             deadline: context.deadline,
@@ -138,6 +140,7 @@ impl Service {
             output_shape: spec.output_shape.clone(),
             accepts_gradients: spec.accepts_gradients && self.gradients.is_some(),
             min_stake: self.admission.min_stake(spec.modality),
+            prediction_shape: spec.prediction_shape.clone().unwrap_or_default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use neuron_proto::{Code, Modality, Tensor, v1};
+use neuron_proto::{Code, Modality, Output, Tensor, v1};
 use prost::Message;
 use tokio::{
     sync::Semaphore,
@@ -33,6 +33,7 @@ pub(super) struct Shared {
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) modality: Modality,
+    pub(super) output: Output,
     pub(super) row_shape: &'a [u32],
     pub(super) deadline: Instant,
 }
@@ -112,6 +113,7 @@ impl Shared {
             modality: question.modality.into(),
             inputs: Some(on_wire(&inputs, dtype)?.encode()),
             reply: dtype.into(),
+            output: question.output.into(),
         })?;
         drop(inputs);
         let max_bytes = expected.max_bytes();
@@ -128,6 +130,7 @@ impl Shared {
             compute: answer
                 .timing
                 .map(|timing| Duration::from_micros(timing.compute_us)),
+            batch_rows: answer.timing.map(|timing| timing.batch_rows),
             outputs: Some(answer.outputs),
             ..Outcome::absent(peer, Code::Success, "", Duration::ZERO)
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neuron_proto::{Code, DType, Modality};
+use neuron_proto::{Code, DType, Modality, Output};
 use tokio::time::{self, Instant};
 
 use super::{Call, LONGEST, Outcome, exchange::Failure, response::Expected};
@@ -11,7 +11,7 @@ use crate::nucleus::{Nucleus, Refusal, Reply, Request};
 /// No peer has as much at stake in a neuron as the neuron itself.
 const OWN_PRIORITY: u64 = u64::MAX;
 
-/// Asks one's own nucleus as a peer is asked, without a network: `call.peer` is this neuron itself. The outcome is held to
+/// Asks one's own nucleus for encodings as a peer is asked, without a network: `call.peer` is this neuron itself. The outcome is held to
 /// the same standard as a peer's.
 pub async fn loopback(
     nucleus: &Nucleus,
@@ -48,6 +48,7 @@ async fn answer(
     let refused = |refusal: Refusal| Failure::new(refusal.code, refusal.message);
     let request = Request {
         modality,
+        output: Output::Encoding,
         inputs,
         priority: OWN_PRIORITY,
         deadline: deadline.into_std(),
@@ -57,7 +58,7 @@ async fn answer(
         outputs,
         queue,
         compute,
-        ..
+        batch_rows,
     } = time::timeout_at(deadline, ticket)
         .await
         .map_err(|_| Failure::new(Code::Timeout, "the model took longer than the deadline"))?
@@ -71,6 +72,7 @@ async fn answer(
         outputs: Some(expected.check_outputs(outputs)?),
         queue: Some(queue),
         compute: Some(compute),
+        batch_rows: Some(batch_rows),
         ..Outcome::absent(peer, Code::Success, "", Duration::ZERO)
     })
 }
@@ -100,6 +102,7 @@ mod tests {
                 input_dtypes: vec![DType::F32],
                 input_shape: vec![2],
                 output_shape: vec![2],
+                prediction_shape: None,
                 accepts_gradients: false,
             }]
         }

@@ -25,6 +25,8 @@ pub struct Outcome {
     pub queue: Option<Duration>,
     /// How long the peer's model took for the batch, if the peer says so.
     pub compute: Option<Duration>,
+    /// Rows of that batch, over all callers, if the peer says so.
+    pub batch_rows: Option<u32>,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
             connect: None,
             queue: None,
             compute: None,
+            batch_rows: None,
         }
     }
 }

@@ -89,6 +89,11 @@ pub enum NucleusError {
     /// A synapse that takes no type of input.
     #[error("the synapse for {0} takes no type of input, expected at least one")]
     NoInput(Modality),
+    /// A synapse whose predictions have no axis of classes: peers would read that as no predictions.
+    #[error(
+        "the predictions of the synapse for {0} have no axes, expected at least that of classes"
+    )]
+    NoClasses(Modality),
     /// A synapse whose shapes no tensor can have.
     #[error("the synapse for {modality} has rows of {rank} axes, expected at most {}", MAX_RANK - 1)]
     Rank {
@@ -160,7 +165,16 @@ impl NucleusConfig {
         if spec.input_dtypes.is_empty() {
             return Err(NucleusError::NoInput(modality));
         }
-        let rank = spec.input_shape.len().max(spec.output_shape.len());
+        let prediction = spec.prediction_shape.as_deref();
+        if prediction == Some(&[]) {
+            return Err(NucleusError::NoClasses(modality));
+        }
+        let rank = [&spec.input_shape, &spec.output_shape]
+            .into_iter()
+            .map(Vec::len)
+            .chain(prediction.map(<[u32]>::len))
+            .max()
+            .unwrap_or_default();
         if rank >= MAX_RANK {
             return Err(NucleusError::Rank { modality, rank });
         }
@@ -192,6 +206,7 @@ mod tests {
             input_dtypes: vec![DType::U8, DType::F32],
             input_shape: vec![1024],
             output_shape: vec![10],
+            prediction_shape: None,
             accepts_gradients: false,
         }
     }
@@ -274,16 +289,30 @@ mod tests {
             ..spec()
         };
         assert_eq!(check(&[no_input]), NucleusError::NoInput(Modality::Tensor));
+        let no_classes = SynapseSpec {
+            prediction_shape: Some(Vec::new()),
+            ..spec()
+        };
+        assert_eq!(
+            check(&[no_classes]),
+            NucleusError::NoClasses(Modality::Tensor)
+        );
         let deep = SynapseSpec {
             output_shape: vec![1; 8],
             ..spec()
         };
-        assert_eq!(
-            check(&[deep]),
-            NucleusError::Rank {
-                modality: Modality::Tensor,
-                rank: 8
-            }
-        );
+        let deep_predictions = SynapseSpec {
+            prediction_shape: Some(vec![1; 8]),
+            ..spec()
+        };
+        for deep in [deep, deep_predictions] {
+            assert_eq!(
+                check(&[deep]),
+                NucleusError::Rank {
+                    modality: Modality::Tensor,
+                    rank: 8
+                }
+            );
+        }
     }
 }

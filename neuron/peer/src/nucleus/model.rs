@@ -11,7 +11,7 @@ pub trait Model: Send + 'static {
     /// The entry points that this model has; asked once, when the model is handed to the nucleus.
     fn synapses(&self) -> Vec<SynapseSpec>;
 
-    /// Runs the model on a batch of rows, which may come from several callers.
+    /// Encodes a batch of rows, which may come from several callers.
     ///
     /// # Shapes
     ///
@@ -23,6 +23,22 @@ pub trait Model: Send + 'static {
     /// If a batch of several requests fails, or panics, or gives something else than was declared, the nucleus asks
     /// again for each of its requests alone, and only those that fail alone are refused.
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError>;
+
+    /// Predicts for a batch of rows: log-probabilities along the last axis. Called only for synapses that declare a
+    /// [`prediction_shape`](SynapseSpec::prediction_shape).
+    ///
+    /// # Shapes
+    ///
+    /// As of [`forward`](Self::forward), the outputs as declared for predictions.
+    ///
+    /// # Errors
+    ///
+    /// As of [`forward`](Self::forward).
+    fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let _ = inputs;
+        let message = format!("this model predicts nothing for {modality}");
+        Err(ModelError::NotImplemented(message))
+    }
 }
 
 /// Why a model gave no outputs.

@@ -1,7 +1,7 @@
 //! The order in which requests reach the model.
 //!
-//! Requests that can share a batch, which are those of one modality, input type and row shape, wait in one *lane*. A
-//! lane is *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one
+//! Requests that can share a batch, which are those of one modality, output, input type and row shape, wait in one *lane*.
+//! A lane is *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one
 //! request of a ready lane and filled up from the leader's lane.
 //!
 //! The order among leaders and within a lane, and who is displaced from a full queue, are [the nucleus'
@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use neuron_proto::{DType, Modality};
+use neuron_proto::{DType, Modality, Output};
 
 use super::{NucleusConfig, request::Pending};
 
@@ -29,6 +29,7 @@ pub(super) type Id = u64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     modality: Modality,
+    output: Output,
     dtype: DType,
     row_shape: Vec<u32>,
 }
@@ -39,6 +40,7 @@ impl Kind {
         let (dtype, row_shape) = (inputs.dtype(), inputs.row_shape().to_vec());
         Kind {
             modality: pending.modality,
+            output: pending.output,
             dtype,
             row_shape,
         }

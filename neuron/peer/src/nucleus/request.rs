@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, Modality, Tensor, set_retry_after};
+use neuron_proto::{Code, Modality, Output, Tensor, set_retry_after};
 use tokio::sync::oneshot;
 
 use super::{metrics::Metrics, queue::Id, shared::Shared};
@@ -17,6 +17,8 @@ use super::{metrics::Metrics, queue::Id, shared::Shared};
 pub struct Request {
     /// Which entry point.
     pub modality: Modality,
+    /// What is wanted of each row.
+    pub output: Output,
     /// `[rows, ..]`, at least one row.
     pub inputs: Tensor,
     /// The caller's stake, in 1e-9 CTM: of those that wait, more goes first.
@@ -132,6 +134,7 @@ impl std::fmt::Debug for Ticket {
 /// An admitted request. Whoever takes it out of the queue answers it.
 pub(super) struct Pending {
     pub(super) modality: Modality,
+    pub(super) output: Output,
     pub(super) inputs: Tensor,
     pub(super) stake: u64,
     pub(super) deadline: Instant,
@@ -144,6 +147,7 @@ impl Pending {
         let (answer, receiver) = oneshot::channel();
         let Request {
             modality,
+            output,
             inputs,
             priority: stake,
             deadline,
@@ -151,6 +155,7 @@ impl Pending {
         (
             Pending {
                 modality,
+                output,
                 inputs,
                 stake,
                 deadline,

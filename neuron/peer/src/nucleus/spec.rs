@@ -1,6 +1,6 @@
 //! What one entry point of a model takes and gives, and the check of requests and outputs against it.
 
-use neuron_proto::{Code, DType, Modality, Tensor};
+use neuron_proto::{Code, DType, Modality, Output, Tensor};
 
 use super::Refusal;
 
@@ -16,13 +16,33 @@ pub struct SynapseSpec {
     pub input_dtypes: Vec<DType>,
     /// Shape of one row of the inputs.
     pub input_shape: Vec<u32>,
-    /// Shape of one row of the outputs.
+    /// Shape of one row of the encodings.
     pub output_shape: Vec<u32>,
-    /// Whether gradients of the outputs are taken.
+    /// Shape of one row of the predictions, if they are offered: the last axis counts classes.
+    pub prediction_shape: Option<Vec<u32>>,
+    /// Whether gradients of the encodings are taken.
     pub accepts_gradients: bool,
 }
 
 impl SynapseSpec {
+    /// Checks that this output is offered.
+    pub(super) fn check_output(&self, output: Output) -> Result<(), Refusal> {
+        self.shape_of(output).map(|_| ()).ok_or_else(|| {
+            let modality = self.modality;
+            let message =
+                format!("the synapse for {modality} offers no {output}, only an encoding");
+            Refusal::new(Code::NotImplemented, message)
+        })
+    }
+
+    /// Shape of one row of this output, if it is offered.
+    fn shape_of(&self, output: Output) -> Option<&[u32]> {
+        match output {
+            Output::Encoding => Some(&self.output_shape),
+            Output::Prediction => self.prediction_shape.as_deref(),
+        }
+    }
+
     /// Checks that these inputs may be queued: nothing that passes can make the rows of other callers fail by its type
     /// or shape, nor poison them with values that are not finite.
     pub(crate) fn check_inputs(&self, inputs: &Tensor, max_rows: u32) -> Result<(), Refusal> {
@@ -59,22 +79,29 @@ impl SynapseSpec {
         Ok(())
     }
 
-    /// Checks what the model gave for `rows` rows.
-    pub(super) fn check_outputs(&self, outputs: &Tensor, rows: u32) -> Result<(), Refusal> {
+    /// Checks what the model gave as this output for `rows` rows.
+    pub(super) fn check_outputs(
+        &self,
+        output: Output,
+        outputs: &Tensor,
+        rows: u32,
+    ) -> Result<(), Refusal> {
+        self.check_output(output)?;
+        let shape = self.shape_of(output).unwrap_or_default();
         let is_right = outputs.dtype() == DType::F32
             && !outputs.shape().is_empty()
             && outputs.rows() == rows
-            && fits(&self.output_shape, outputs.row_shape());
+            && fits(shape, outputs.row_shape());
         if is_right {
             return Ok(());
         }
-        let expected = rows_of(&self.output_shape);
+        let expected = rows_of(shape);
         let message =
             format!("the model gave {outputs:?} for {rows} rows, expected f32 {expected}");
         Err(Refusal::new(Code::ResponseShapeException, message))
     }
 
-    /// Checks gradients of the outputs for `rows` rows, all but their values.
+    /// Checks gradients of the encodings for `rows` rows, all but their values.
     pub(crate) fn check_gradients(&self, gradients: &Tensor, rows: u32) -> Result<(), Refusal> {
         let is_right = gradients.dtype().is_float()
             && !gradients.shape().is_empty()
@@ -145,6 +172,7 @@ mod tests {
             input_dtypes: vec![DType::F32, DType::U8],
             input_shape: vec![1, 0],
             output_shape: vec![10],
+            prediction_shape: Some(vec![3]),
             accepts_gradients: false,
         }
     }
@@ -192,23 +220,41 @@ mod tests {
 
     #[test]
     fn outputs_need_every_row_in_the_declared_shape_as_f32() {
+        let check = |outputs: &Tensor, rows| image().check_outputs(Output::Encoding, outputs, rows);
         let outputs = Tensor::from_f32(&[2, 10], &[0.0; 20]).unwrap();
-        assert_eq!(image().check_outputs(&outputs, 2), Ok(()));
-        assert!(image().check_outputs(&outputs, 3).is_err());
-        assert!(
-            image()
-                .check_outputs(&outputs.cast(DType::F16).unwrap(), 2)
-                .is_err()
+        assert_eq!(check(&outputs, 2), Ok(()));
+        assert!(check(&outputs, 3).is_err());
+        assert!(check(&outputs.cast(DType::F16).unwrap(), 2).is_err());
+        assert!(check(&Tensor::from_f32(&[2, 5], &[0.0; 10]).unwrap(), 2).is_err());
+        assert!(check(&Tensor::from_f32(&[], &[0.0]).unwrap(), 1).is_err());
+    }
+
+    #[test]
+    fn a_prediction_is_held_against_its_own_shape() {
+        let check = |outputs: &Tensor| image().check_outputs(Output::Prediction, outputs, 2);
+        assert_eq!(
+            check(&Tensor::from_f32(&[2, 3], &[0.0; 6]).unwrap()),
+            Ok(())
         );
-        assert!(
-            image()
-                .check_outputs(&Tensor::from_f32(&[2, 5], &[0.0; 10]).unwrap(), 2)
-                .is_err()
+        let encoding = Tensor::from_f32(&[2, 10], &[0.0; 20]).unwrap();
+        assert_eq!(
+            check(&encoding).unwrap_err().code,
+            Code::ResponseShapeException
         );
-        assert!(
-            image()
-                .check_outputs(&Tensor::from_f32(&[], &[0.0]).unwrap(), 1)
-                .is_err()
+    }
+
+    #[test]
+    fn what_is_not_offered_is_not_implemented() {
+        let spec = SynapseSpec {
+            prediction_shape: None,
+            ..image()
+        };
+        assert_eq!(spec.check_output(Output::Encoding), Ok(()));
+        let refusal = spec.check_output(Output::Prediction).unwrap_err();
+        assert_eq!(refusal.code, Code::NotImplemented);
+        assert_eq!(
+            refusal.message,
+            "the synapse for image offers no prediction, only an encoding"
         );
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, DType, Modality, Tensor};
+use neuron_proto::{Code, DType, Modality, Output, Tensor};
 
 use super::{
     JoinGuard, Model, ModelError, Nucleus, NucleusConfig, NucleusError, Refusal, Reply, Request,
@@ -20,7 +20,7 @@ const PANIC: f32 = -1.0;
 const FAIL: f32 = -2.0;
 const A_ROW_TOO_FEW: f32 = -3.0;
 
-/// Multiplies by a factor, reports each batch, and waits before each for a word from the test.
+/// Multiplies by a factor, predicts two classes by sign, reports each batch, and waits before each for a word from the test.
 struct Scripted {
     factor: f32,
     seen: mpsc::Sender<Vec<f32>>,
@@ -34,6 +34,7 @@ impl Model for Scripted {
             input_dtypes: vec![DType::F32],
             input_shape: vec![1],
             output_shape: vec![1],
+            prediction_shape: Some(vec![2]),
             accepts_gradients: false,
         }]
     }
@@ -53,6 +54,15 @@ impl Model for Scripted {
             .map(|value| value * self.factor)
             .collect();
         Ok(Tensor::from_f32(&[rows, 1], &outputs).unwrap())
+    }
+
+    fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let encodings = self.forward(modality, inputs)?.to_f32().unwrap();
+        let predictions: Vec<f32> = encodings
+            .iter()
+            .flat_map(|&value| [value, -value])
+            .collect();
+        Ok(Tensor::from_f32(&[inputs.rows(), 2], &predictions).unwrap())
     }
 }
 
@@ -116,6 +126,7 @@ fn request(values: &[f32]) -> Request {
     let deadline = Instant::now() + 10 * PATIENCE;
     Request {
         modality: Modality::Tensor,
+        output: Output::Encoding,
         inputs,
         priority: 0,
         deadline,
@@ -156,6 +167,40 @@ async fn requests_that_wait_share_a_batch_and_get_their_own_rows() {
     assert_eq!(second.outputs.to_f32().unwrap(), [2.0, 4.0]);
     assert_eq!(second.batch_rows, 3);
     assert_eq!(outputs(third).await, [6.0]);
+}
+
+#[tokio::test]
+async fn predictions_never_share_a_batch_with_encodings() {
+    let (nucleus, _guard, script, _first) = busy_nucleus(NucleusConfig::default());
+    let ask = |output, value| {
+        nucleus.submit(Request {
+            output,
+            ..request(&[value])
+        })
+    };
+    let encoding = ask(Output::Encoding, 1.0).unwrap();
+    let prediction = ask(Output::Prediction, 2.0).unwrap();
+    let other_encoding = ask(Output::Encoding, 3.0).unwrap();
+    let other_prediction = ask(Output::Prediction, 4.0).unwrap();
+    script.run(3);
+    let mut batches = [script.begun(), script.begun()];
+    batches.sort_by(|one, other| one[0].total_cmp(&other[0]));
+    assert_eq!(batches, [[1.0, 3.0], [2.0, 4.0]]);
+    assert_eq!(outputs(encoding).await, [2.0]);
+    assert_eq!(outputs(other_encoding).await, [6.0]);
+    assert_eq!(outputs(prediction).await, [4.0, -4.0]);
+    assert_eq!(outputs(other_prediction).await, [8.0, -8.0]);
+}
+
+#[tokio::test]
+async fn a_prediction_that_is_not_offered_is_refused_at_once() {
+    let (nucleus, _guard) = Nucleus::start(Box::new(Other), NucleusConfig::default()).unwrap();
+    let refusal = nucleus.submit(Request {
+        output: Output::Prediction,
+        ..request(&[1.0])
+    });
+    assert_eq!(refusal.unwrap_err().code, Code::NotImplemented);
+    assert_eq!(nucleus.load().requests, 0);
 }
 
 #[tokio::test]
@@ -411,6 +456,7 @@ impl Model for Other {
     fn synapses(&self) -> Vec<SynapseSpec> {
         let (mut synapses, wider) = (Script::model(1.0).0.synapses(), vec![2]);
         synapses[0].output_shape = wider;
+        synapses[0].prediction_shape = None;
         synapses
     }
 

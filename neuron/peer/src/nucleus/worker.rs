@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, Modality, Tensor};
+use neuron_proto::{Code, Modality, Output, Tensor};
 
 use super::{
     Model, Refusal, Reply, SynapseSpec,
@@ -89,7 +89,7 @@ impl Worker {
         let Some(first) = requests.first() else {
             return;
         };
-        let modality = first.modality;
+        let (modality, output) = (first.modality, first.output);
         let rows: u32 = requests.iter().map(|pending| pending.inputs.rows()).sum();
         let started = Instant::now();
         let inputs: Vec<Tensor> = requests
@@ -97,14 +97,14 @@ impl Worker {
             .map(|pending| pending.inputs.clone())
             .collect();
         let Computed { outputs, compute } = match Tensor::concat_rows(&inputs) {
-            Ok(inputs) => self.compute(modality, &inputs),
+            Ok(inputs) => self.compute(modality, output, &inputs),
             Err(error) => Computed {
                 outputs: Err(Refusal::new(error.request_code(), error.to_string())),
                 compute: Duration::ZERO,
             },
         };
         self.shared.metrics.batch(rows, compute, closed);
-        tracing::trace!(%modality, rows, requests = requests.len(), ?closed, ?compute, "ran a batch");
+        tracing::trace!(%modality, %output, rows, requests = requests.len(), ?closed, ?compute, "ran a batch");
         match outputs {
             Ok(outputs) => self.share_out(requests, &outputs, started, compute),
             Err(refusal) if requests.len() == 1 => self.refuse(requests, &refusal),
@@ -127,8 +127,9 @@ impl Worker {
                 continue;
             };
             let started = Instant::now();
-            let (modality, inputs) = (pending.modality, pending.inputs.clone());
-            let Computed { outputs, compute } = self.compute(modality, &inputs);
+            let (modality, output) = (pending.modality, pending.output);
+            let inputs = pending.inputs.clone();
+            let Computed { outputs, compute } = self.compute(modality, output, &inputs);
             match outputs {
                 Ok(outputs) => self.share_out(alone, &outputs, started, compute),
                 Err(refusal) => self.refuse(alone, &refusal),
@@ -151,13 +152,16 @@ impl Worker {
     }
 
     /// Runs the model and checks what it gives; its panic is an outcome like another.
-    fn compute(&mut self, modality: Modality, inputs: &Tensor) -> Computed {
+    fn compute(&mut self, modality: Modality, output: Output, inputs: &Tensor) -> Computed {
         let started = Instant::now();
         let model = &mut self.model;
-        let result = catch_unwind(AssertUnwindSafe(|| model.forward(modality, inputs)));
+        let result = catch_unwind(AssertUnwindSafe(|| match output {
+            Output::Encoding => model.forward(modality, inputs),
+            Output::Prediction => model.predict(modality, inputs),
+        }));
         let compute = started.elapsed();
         let outputs = match result {
-            Ok(Ok(outputs)) => self.check(modality, inputs.rows(), outputs),
+            Ok(Ok(outputs)) => self.check(modality, output, inputs.rows(), outputs),
             Ok(Err(error)) => Err(Refusal::new(error.code(), error.to_string())),
             Err(panic) => {
                 self.shared.metrics.panics.inc();
@@ -172,9 +176,15 @@ impl Worker {
         Computed { outputs, compute }
     }
 
-    fn check(&self, modality: Modality, rows: u32, outputs: Tensor) -> Result<Tensor, Refusal> {
+    fn check(
+        &self,
+        modality: Modality,
+        output: Output,
+        rows: u32,
+        outputs: Tensor,
+    ) -> Result<Tensor, Refusal> {
         let spec = self.specs.iter().find(|spec| spec.modality == modality);
-        spec.map_or(Ok(()), |spec| spec.check_outputs(&outputs, rows))
+        spec.map_or(Ok(()), |spec| spec.check_outputs(output, &outputs, rows))
             .map(|()| outputs)
     }
 

@@ -5,5 +5,6 @@
 mod connections;
 mod harness;
 mod identities;
+mod predictions;
 mod requests;
 mod shutdown;

@@ -31,7 +31,7 @@ pub(crate) fn tensor_request(inputs: Tensor) -> v1::ForwardRequest {
     v1::ForwardRequest {
         modality: Modality::Tensor.into(),
         inputs: Some(inputs.encode()),
-        reply: 0,
+        ..Default::default()
     }
 }
 
@@ -129,6 +129,7 @@ async fn an_axon_describes_what_it_serves() {
             output_shape: vec![2],
             accepts_gradients: true,
             min_stake: 6,
+            prediction_shape: vec![2],
         }],
         limits: Some(v1::Limits {
             // Two numbers of four bytes in each row.

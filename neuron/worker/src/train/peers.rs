@@ -12,7 +12,7 @@ use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Outcome, Peer},
     nucleus::{Nucleus, Refusal, Reply, Request},
 };
-use neuron_proto::{Code, Modality, Tensor};
+use neuron_proto::{Code, Modality, Output, Tensor};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::presence::View;
@@ -110,6 +110,7 @@ impl Peers {
         let started = Instant::now();
         let request = Request {
             modality: self.asking.modality,
+            output: Output::Encoding,
             inputs,
             priority: u64::MAX,
             deadline: started + self.asking.deadline,
@@ -132,12 +133,14 @@ impl Peers {
             connect: None,
             queue: None,
             compute: None,
+            batch_rows: None,
         };
         match answer {
             Ok(reply) => {
                 outcome.outputs = Some(reply.outputs);
                 outcome.queue = Some(reply.queue);
                 outcome.compute = Some(reply.compute);
+                outcome.batch_rows = Some(reply.batch_rows);
             }
             Err(refusal) => {
                 outcome.code = refusal.code;

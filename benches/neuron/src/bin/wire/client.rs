@@ -107,6 +107,7 @@ async fn by_tonic(
         modality: Modality::Tensor.into(),
         inputs: Some(tensor.clone().encode()),
         reply: DType::F32.into(),
+        ..Default::default()
     };
     let response = client.forward(request).await?.into_inner();
     Ok(response.outputs.map_or(0, |outputs| outputs.data.len()))

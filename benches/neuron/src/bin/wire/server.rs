@@ -184,6 +184,7 @@ impl Model for Echo {
             input_dtypes: vec![DType::F32],
             input_shape: vec![WIDTH],
             output_shape: vec![WIDTH],
+            prediction_shape: None,
             accepts_gradients: false,
         }]
     }

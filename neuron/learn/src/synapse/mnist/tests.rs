@@ -1,3 +1,5 @@
+use neuron_proto::Output;
+
 use super::*;
 
 const CPU: Device = Device::Cpu;
@@ -274,7 +276,9 @@ fn peers_are_served_the_local_output() {
     let mnist = narrow();
     let images = numbers(&[2, 1, 4, 4]);
     let request = crate::tensor::to_wire(&images, DType::F32).unwrap();
-    let answer = mnist.serve(Modality::Image, &request).unwrap();
+    let answer = mnist
+        .serve(Modality::Image, Output::Encoding, &request)
+        .unwrap();
     let expected = mnist.forward(&images, None, None).unwrap().local_output;
     assert_eq!(answer.shape(), [2, 12]);
     assert_eq!(
@@ -282,7 +286,33 @@ fn peers_are_served_the_local_output() {
         Vec::<f32>::try_from(expected.detach().reshape(-1)).unwrap()
     );
     assert!(matches!(
-        mnist.serve(Modality::Text, &request),
+        mnist.serve(Modality::Text, Output::Encoding, &request),
+        Err(SynapseError::NotImplemented(Modality::Text))
+    ));
+}
+
+#[test]
+fn users_are_served_the_local_target() {
+    let mnist = narrow();
+    let images = numbers(&[2, 1, 4, 4]);
+    let request = crate::tensor::to_wire(&images, DType::F32).unwrap();
+    let answer = mnist
+        .serve(Modality::Image, Output::Prediction, &request)
+        .unwrap();
+    let expected = mnist.forward(&images, None, None).unwrap().local_target;
+    let declared = mnist.entry_points()[0].prediction_shape.clone().unwrap();
+    assert_eq!(answer.row_shape(), declared);
+    let answer = answer.to_f32().unwrap();
+    assert_eq!(
+        answer,
+        Vec::<f32>::try_from(expected.detach().reshape(-1)).unwrap()
+    );
+    for row in answer.chunks(declared[0] as usize) {
+        let sum: f32 = row.iter().map(|log_p| log_p.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{row:?}");
+    }
+    assert!(matches!(
+        mnist.serve(Modality::Text, Output::Prediction, &request),
         Err(SynapseError::NotImplemented(Modality::Text))
     ));
 }

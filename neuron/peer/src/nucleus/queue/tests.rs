@@ -30,6 +30,7 @@ impl Asked {
         Pending::new(
             Request {
                 modality: Modality::Tensor,
+                output: Output::Encoding,
                 inputs,
                 priority,
                 deadline,
