@@ -25,7 +25,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, TchError, Tensor};
 
-use self::keys::PeerKeys;
+use self::{joined::Loudness, keys::PeerKeys};
 use crate::linear::Linear;
 use crate::parameters::{self, Parameters, ParametersError};
 
@@ -150,7 +150,24 @@ impl Router {
         responses: &[Option<Tensor>],
         response_shape: &[i64],
     ) -> Result<Joined, RouterError> {
-        Joined::combine(routes, responses, response_shape)
+        Joined::combine(routes, responses, response_shape, Loudness::Given)
+    }
+
+    /// As [`Router::join`], of answers that are equally loud: each row is divided by its root mean square first.
+    ///
+    /// Peers choose the scale of what they answer. Summed as they are given, a loud answer drowns the others and moves the
+    /// gates by its scale instead of its worth, and one of noise that is small passes for an honest silence.
+    ///
+    /// # Errors
+    ///
+    /// As [`Router::join`].
+    pub fn join_level(
+        &self,
+        routes: &Routes,
+        responses: &[Option<Tensor>],
+        response_shape: &[i64],
+    ) -> Result<Joined, RouterError> {
+        Joined::combine(routes, responses, response_shape, Loudness::Level)
     }
 
     /// Forgets the keys of all peers but these, and returns the names of the parameters that are gone, for the optimiser

@@ -50,6 +50,9 @@ pub struct TrainingSettings {
     /// Learning rate of stochastic gradient descent
     #[arg(long, env = "CONNECTOME_LEARNING_RATE", value_name = "NUMBER", default_value = "0.01", value_parser = not_negative)]
     pub learning_rate: f64,
+    /// How much faster the router learns than the model: a factor on the learning rate
+    #[arg(long, env = "CONNECTOME_ROUTER_RATE", value_name = "FACTOR", default_value = "10", value_parser = not_negative)]
+    pub router_rate: f64,
     /// Momentum, at least 0 and below 1
     #[arg(long, env = "CONNECTOME_MOMENTUM", value_name = "NUMBER", default_value = "0.9", value_parser = below_one)]
     pub momentum: f64,

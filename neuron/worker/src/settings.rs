@@ -156,6 +156,7 @@ pub(crate) fn trainer(
                 ..SgdConfig::default()
             },
             schedule: schedule(training, per_epoch),
+            router_rate: training.router_rate,
             max_norm: (training.clip > 0.0).then_some(training.clip),
         },
         key_dim: training.key_dim.get().into(),

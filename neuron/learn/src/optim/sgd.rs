@@ -57,6 +57,11 @@ impl Sgd {
     /// A parameter that is new here starts without velocity; the velocity of one that is gone is forgotten. A gradient
     /// of zero is a gradient: the parameter goes on by its velocity.
     pub fn step(&mut self, parameters: &Parameters, learning_rate: f64) {
+        self.step_each(parameters, |_| learning_rate);
+    }
+
+    /// As [`Self::step`], with a learning rate for each parameter by its name: PyTorch's parameter groups.
+    pub fn step_each(&mut self, parameters: &Parameters, learning_rate: impl Fn(&str) -> f64) {
         self.velocities
             .retain(|name, _| parameters.contains_key(name));
         no_grad(|| {
@@ -67,7 +72,7 @@ impl Sgd {
                         name,
                         &mut parameter.shallow_clone(),
                         gradient,
-                        learning_rate,
+                        learning_rate(name),
                     );
                 }
             }

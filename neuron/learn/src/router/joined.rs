@@ -13,12 +13,25 @@ pub struct Joined {
     leaves: Vec<Option<Tensor>>,
 }
 
+/// How loud answers are when they are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loudness {
+    /// As they were given.
+    Given,
+    /// Each row divided by its root mean square.
+    Level,
+}
+
+/// Below this root mean square, an answer is silence rather than a whisper to be raised.
+const SILENCE: f64 = 1e-6;
+
 impl Joined {
     /// `out_b = Σ_j g_bj · response_j[b]` over the peers that answered.
     pub(super) fn combine(
         routes: &Routes,
         responses: &[Option<Tensor>],
         response_shape: &[i64],
+        loudness: Loudness,
     ) -> Result<Joined, RouterError> {
         check(routes, responses, response_shape)?;
         let device = routes.gates().device();
@@ -29,7 +42,7 @@ impl Joined {
             })
             .collect();
         Ok(Joined {
-            context: weighted_sum(routes, &leaves, response_shape),
+            context: weighted_sum(routes, &leaves, response_shape, loudness),
             lost_gate_mass: lost_gate_mass(routes, responses),
             leaves,
         })
@@ -112,7 +125,23 @@ fn leaf(response: &Tensor, device: Device) -> Tensor {
         .set_requires_grad(true)
 }
 
-fn weighted_sum(routes: &Routes, leaves: &[Option<Tensor>], response_shape: &[i64]) -> Tensor {
+/// `x / rms(x)` for each row, where `rms(x)² = mean(x²)`. Differentiable: the gradient at an answer is that of the answer
+/// as it was given. (The form is that of RMSNorm, B. Zhang and R. Sennrich 2019, without its gain.)
+fn level(answers: &Tensor) -> Tensor {
+    let columns: Vec<i64> = (1..answers.dim() as i64).collect();
+    if columns.is_empty() {
+        return answers.shallow_clone();
+    }
+    let mean_square = answers.square().mean_dim(&columns[..], true, Kind::Float);
+    answers / (mean_square + SILENCE * SILENCE).sqrt()
+}
+
+fn weighted_sum(
+    routes: &Routes,
+    leaves: &[Option<Tensor>],
+    response_shape: &[i64],
+    loudness: Loudness,
+) -> Tensor {
     let gates = routes.gates();
     let shape: Vec<i64> = [&gates.size()[..1], response_shape].concat();
     let zeros = Tensor::zeros(&shape, (Kind::Float, gates.device()));
@@ -122,13 +151,17 @@ fn weighted_sum(routes: &Routes, leaves: &[Option<Tensor>], response_shape: &[i6
     }
     let (of_batch, of_gates) = routes.index(&answered);
     let answers: Vec<&Tensor> = leaves.iter().flatten().collect();
+    let answers = match loudness {
+        Loudness::Given => Tensor::cat(&answers, 0),
+        Loudness::Level => level(&Tensor::cat(&answers, 0)),
+    };
     let mut column = vec![1; shape.len()];
     column[0] = -1;
     let gates = gates
         .reshape(-1)
         .index_select(0, &of_gates)
         .reshape(&column);
-    zeros.index_add(0, &of_batch, &(Tensor::cat(&answers, 0) * gates))
+    zeros.index_add(0, &of_batch, &(answers * gates))
 }
 
 fn lost_gate_mass(routes: &Routes, responses: &[Option<Tensor>]) -> Tensor {

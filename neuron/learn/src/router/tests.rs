@@ -56,6 +56,39 @@ fn answers_are_summed_by_their_gates() {
 }
 
 #[test]
+fn level_answers_are_equally_loud() {
+    let routes = routes(&[&[0.75, 0.25]]);
+    // One peer answers a thousand times as loud as the other; rms of [3, 1] is √5, of [−1, 2] √2.5.
+    let responses = [
+        Some(Tensor::from_slice2(&[[3e3f32, 1e3]])),
+        Some(Tensor::from_slice2(&[[-1.0f32, 2.0]])),
+    ];
+    let joined = router(1, 2).join_level(&routes, &responses, &[2]).unwrap();
+    let expected = [
+        0.75 * 3.0 / 5f32.sqrt() - 0.25 / 2.5f32.sqrt(),
+        0.75 / 5f32.sqrt() + 0.25 * 2.0 / 2.5f32.sqrt(),
+    ];
+    for (out, expected) in values(joined.context()).iter().zip(expected) {
+        assert!((out - expected).abs() < 1e-6, "{out} {expected}");
+    }
+}
+
+#[test]
+fn silence_stays_silent_when_answers_are_levelled() {
+    let routes = routes(&[&[1.0]]);
+    let responses = [Some(Tensor::from_slice2(&[[0.0f32, 0.0]]))];
+    let joined = router(1, 1).join_level(&routes, &responses, &[2]).unwrap();
+    assert_eq!(values(joined.context()), [0.0, 0.0]);
+    // And its gradient is a number.
+    joined.context().sum(Kind::Float).backward();
+    assert!(
+        values(&joined.gradient(0).unwrap())
+            .iter()
+            .all(|g| g.is_finite())
+    );
+}
+
+#[test]
 fn requests_keep_the_inputs_trailing_dimensions_and_joins_the_responses() {
     // The origin's: x_dim 10, key_dim 100, ten peers, a batch of 2, inputs of width 11.
     let mut router = router(10, 10);

@@ -46,7 +46,7 @@ impl Trainer {
         let responses = from_wire(&outcomes, self.synapse.device())?;
         let joined = self
             .router
-            .join(&routes, &responses, &[self.synapse.d_model()])?;
+            .join_level(&routes, &responses, &[self.synapse.d_model()])?;
 
         Ok(Some(Consultation {
             is_with_others: !peers.iter().any(|peer| network.is_own(peer)),

@@ -13,6 +13,8 @@ pub(crate) struct DescentConfig {
     pub(crate) sgd: SgdConfig,
     /// The learning rate of each step.
     pub(crate) schedule: Schedule,
+    /// What the router's learning rate is, as a multiple of the model's.
+    pub(crate) router_rate: f64,
     /// Length that gradients are cut to, if they are.
     pub(crate) max_norm: Option<f64>,
 }
@@ -60,7 +62,14 @@ impl Descent {
             scaler.update(is_finite);
         }
         if is_finite {
-            self.sgd.step(parameters, self.config.schedule.rate(step));
+            let rate = self.config.schedule.rate(step);
+            self.sgd.step_each(parameters, |name| {
+                if name.starts_with("router.") {
+                    rate * self.config.router_rate
+                } else {
+                    rate
+                }
+            });
         }
         Ok(is_finite)
     }
@@ -79,6 +88,7 @@ mod tests {
                 weight_decay: 0.0,
             },
             schedule: Schedule::Constant { rate: 1.0 },
+            router_rate: 2.0,
             max_norm,
         };
         Descent::new(config, None)
@@ -118,6 +128,18 @@ mod tests {
         descent(None).descend(0, &parameters, &loss, more).unwrap();
         // 5 − (1 + 2)
         assert_eq!(parameter.double_value(&[0]), 2.0);
+    }
+
+    #[test]
+    fn the_router_learns_at_its_own_rate() {
+        let (parameter, _) = parameter();
+        let parameters = Parameters::from([("router.p".into(), parameter.shallow_clone())]);
+        let loss = (&parameter * 1.0).sum(tch::Kind::Float);
+        descent(None)
+            .descend(0, &parameters, &loss, nothing_more)
+            .unwrap();
+        // 5 − 2 · 1
+        assert_eq!(parameter.double_value(&[0]), 3.0);
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn config(steps: u64) -> TrainerConfig {
         descent: DescentConfig {
             sgd: Default::default(),
             schedule: neuron_learn::optim::Schedule::Constant { rate: 0.05 },
+            router_rate: 10.0,
             max_norm: Some(1.0),
         },
         key_dim: 16,
