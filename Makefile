@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node demo test lint bench doc fuzz weights metadata
+.PHONY: help setup node neuron demo test lint bench doc fuzz weights metadata
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ setup: ## install what the build needs; safe to repeat
 node: setup ## build the node if needed and run a development chain on port 9944 (ARGS=.. adds options)
 	cargo build $(CARGO_FLAGS) --workspace --bin connectome-node
 	$(NODE) --dev $(ARGS)
+
+neuron: ## set up, and build the neuron's programs: neuron and neuron-worker
+	@./scripts/setup.sh --with-libtorch
+	LIBTORCH="$$(./scripts/libtorch.sh)" cargo build $(CARGO_FLAGS) --workspace --bin neuron --bin neuron-worker
 
 demo: ## set up, build, and watch a chain and five neurons that teach each other; ends with a report (ARGS=.. adds options)
 	@./scripts/demo.sh $(ARGS)
