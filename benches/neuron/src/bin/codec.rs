@@ -21,7 +21,7 @@ use std::{
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use neuron_benches::table::table;
 use neuron_proto::{DType, Limits, Tensor, TensorError, v1};
 use prost::Message as _;
 use serde_json::json;
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
     if arguments.json {
         speeds.iter().for_each(|speed| println!("{}", speed.json()));
     } else {
-        println!("{}", table(&speeds));
+        println!("{}", in_a_table(&speeds));
     }
     Ok(())
 }
@@ -176,9 +176,8 @@ impl Speed {
     }
 }
 
-fn table(speeds: &[Speed]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN).set_header([
+fn in_a_table(speeds: &[Speed]) -> String {
+    let headers = [
         "f32 values",
         "precision",
         "bytes on the wire",
@@ -186,10 +185,10 @@ fn table(speeds: &[Speed]) -> Table {
         "decode MB/s",
         "cast MB/s",
         "all three MB/s",
-    ]);
-    for speed in speeds {
+    ];
+    let rows = speeds.iter().map(|speed| {
         let megabytes = |value: f64| format!("{value:.0}");
-        table.add_row([
+        [
             format!("{} KiB", speed.f32_bytes >> 10),
             speed.precision.to_string(),
             speed.wire_bytes.to_string(),
@@ -197,10 +196,7 @@ fn table(speeds: &[Speed]) -> Table {
             megabytes(speed.decode),
             megabytes(speed.cast),
             megabytes(speed.all),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        ]
+    });
+    table(headers, 2, rows)
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use neuron_benches::statistics::quantile;
 use neuron_proto::Tensor;
 use tokio::task::JoinSet;
 
@@ -72,30 +73,6 @@ pub(crate) async fn round(
     })
 }
 
-/// Milliseconds below which this part of the times lies.
-pub(crate) fn quantile(times: &mut [Duration], part: f64) -> f64 {
-    times.sort_unstable();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a position among a few hundred"
-    )]
-    let place = ((times.len() - 1) as f64 * part).round() as usize;
-    times[place].as_secs_f64() * 1e3
-}
-
-/// The middle of some figures.
-pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_unstable_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() % 2 {
-        0 => figures[middle - 1].midpoint(figures[middle]),
-        _ => figures[middle],
-    }
-}
-
 /// Seconds of processors that these processes have used, as user and as kernel.
 fn processor_seconds(processes: [u32; 2]) -> Result<f64> {
     let mut ticks = 0.0;
@@ -113,20 +90,6 @@ fn processor_seconds(processes: [u32; 2]) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_of_the_sorted_times() {
-        let mut times: Vec<Duration> = (1..=101).rev().map(Duration::from_millis).collect();
-        assert_eq!(quantile(&mut times, 0.5), 51.0);
-        assert_eq!(quantile(&mut times, 0.99), 100.0);
-        assert_eq!(quantile(&mut times, 1.0), 101.0);
-    }
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
-    }
 
     #[test]
     fn this_process_has_used_a_processor() {

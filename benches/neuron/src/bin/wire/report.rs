@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use neuron_benches::{
+    statistics::{median, quantile},
+    table::{met, table},
+};
 use serde_json::{Value, json};
 
-use super::{
-    ROWS, WIDTH,
-    measure::{Round, median, quantile},
-    server::Kind,
-};
+use super::{ROWS, WIDTH, measure::Round, server::Kind};
 
 /// The part of the plain echo's rate that the axon is to reach, for each size of [`ROWS`].
 const GOALS: [f64; 2] = [0.8, 0.75];
@@ -67,32 +66,21 @@ impl Report {
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut table = Table::new();
         let rate = format!("per s, {} in flight", self.in_flight);
-        table.load_preset(ASCII_MARKDOWN).set_header([
-            "KiB",
-            "server",
-            "p50 ms",
-            "p99 ms",
-            &rate,
-            "processor ms",
-        ]);
-        for (&rows, servers) in ROWS.iter().zip(&self.rounds) {
-            for (kind, rounds) in Kind::ECHOES.iter().zip(servers) {
-                table.add_row([
+        let headers = ["KiB", "server", "p50 ms", "p99 ms", &rate, "processor ms"];
+        let rows = ROWS.iter().zip(&self.rounds).flat_map(|(&rows, servers)| {
+            Kind::ECHOES.iter().zip(servers).map(move |(kind, rounds)| {
+                [
                     kib(rows).to_string(),
                     kind.name().to_owned(),
                     format!("{:.3}", of(rounds, |round| round.p50)),
                     format!("{:.3}", of(rounds, |round| round.p99)),
                     format!("{:.0}", of(rounds, |round| round.rate)),
                     format!("{:.3}", of(rounds, |round| round.cpu)),
-                ]);
-            }
-        }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let mut text = format!("{table}\n\n");
+                ]
+            })
+        });
+        let mut text = format!("{}\n\n", table(headers, 2, rows));
         for Ratio {
             kib,
             of_plain,
@@ -166,8 +154,4 @@ impl Report {
         let mut checks = self.health.checks.clone();
         [0.5, 1.0].map(|part| quantile(&mut checks, part))
     }
-}
-
-fn met(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "missed" }
 }

@@ -13,9 +13,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use neuron_benches::neurons::axon_config;
 use neuron_peer::{
     Identity, Member, Roster,
-    axon::{self, AxonConfig, Policy, Rate, Security},
+    axon::{self, Security},
     nucleus::{Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
 };
 use neuron_proto::{
@@ -153,19 +154,7 @@ async fn serve_axon(listener: TcpListener, delay: Duration, end: CancellationTok
     let (_rosters, roster) = watch::channel(Arc::new(Roster::new(1, [member])));
     let echo = Box::new(Echo { delay });
     let (nucleus, guard) = Nucleus::start(echo, NucleusConfig::default())?;
-    // As restricted as any, but faster than anybody asks.
-    let often = 1_000_000.try_into()?;
-    let config = AxonConfig {
-        policy: Policy {
-            min_stake: [(Modality::Tensor, 1)].into(),
-            rate: Some(Rate {
-                per_second: often,
-                burst: often,
-            }),
-            ..Policy::default()
-        },
-        ..AxonConfig::default()
-    };
+    let config = axon_config(Modality::Tensor);
     let security = Security::Tls(Identity::new(server_key()?)?);
     axon::serve(listener, config, security, roster, nucleus, None, end).await?;
     guard.stopped().await;
