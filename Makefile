@@ -6,10 +6,12 @@ export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(or $(XDG_CACHE_HOME),$(HOM
 # dependency each time, so that nothing is compiled twice. See docs/adr/0003-one-profile-one-target-directory.md.
 CARGO_FLAGS := --release --locked
 NODE := $(CARGO_TARGET_DIR)/release/connectome-node
-# Cases per property and seconds of libFuzzer per target in `make fuzz`, and what else `make node` and `make demo` are given.
+# Cases per property and seconds of libFuzzer per target in `make fuzz`, and what else `make node`, `make demo` and
+# `make bench` are given. BENCH names what `make bench` measures, if not everything.
 CASES ?= 20000
 FUZZ_SECONDS ?= 60
 ARGS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup node neuron demo test lint bench doc fuzz weights metadata
@@ -37,8 +39,8 @@ test: ## set up, then every check: format, lints, docs, build, all tests
 lint: setup ## format and clippy, warnings denied; licences too where cargo-deny is installed
 	@./scripts/test.sh format lint licences
 
-bench: setup ## measure: criterion benchmarks of the mechanism
-	LIBTORCH="$$(./scripts/libtorch.sh)" cargo bench --locked --workspace --bench epoch
+bench: ## set up, build, and measure: epoch codec wire router train snapshot startup (BENCH=wire: only that; ARGS=.. adds options)
+	@ARGS="$(ARGS)" ./scripts/bench.sh $(BENCH)
 
 doc: setup ## build the API documentation, warnings denied
 	@./scripts/test.sh docs
