@@ -5,7 +5,11 @@ use crate::{
     observation::{Calls, Evaluation, Neuron, RowSet, Step, Training},
 };
 use anyhow::{Context, Result};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+use serde_json::Value;
 use std::{
     fs::File,
     io::{ErrorKind, Read, Seek, SeekFrom},
@@ -13,30 +17,57 @@ use std::{
 };
 
 /// One line of a run log: what the demo needs of it. `time` is in Unix milliseconds.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
     /// The neuron began.
     Start(Start),
     /// The optimiser took a step.
     Step(StepTaken),
     /// Peers were asked in a step.
-    Calls {
-        /// One for each peer that was asked.
-        outcomes: Vec<Outcome>,
-    },
+    Calls(Asked),
     /// The model was evaluated.
     Evaluation(Evaluated),
     /// A row of weights was sent.
     Weights(WeightsSent),
     /// The neuron ended.
-    End {
-        /// Why.
-        reason: String,
-    },
+    End(Ended),
     /// A line that the demo has no use for.
-    #[serde(other)]
     Other,
+}
+
+// Not serde's own tagged enum: that one keeps a line's fields in a form from which serde_json, compiled with arbitrary
+// precision (as the chain's crates want it), reads no fraction.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn read<T: DeserializeOwned, E: Error>(line: Value) -> Result<T, E> {
+            serde_json::from_value(line).map_err(E::custom)
+        }
+        let line = Value::deserialize(deserializer)?;
+        let event = line.get("event").and_then(Value::as_str);
+        match event.ok_or_else(|| D::Error::missing_field("event"))? {
+            "start" => read(line).map(Self::Start),
+            "step" => read(line).map(Self::Step),
+            "calls" => read(line).map(Self::Calls),
+            "evaluation" => read(line).map(Self::Evaluation),
+            "weights" => read(line).map(Self::Weights),
+            "end" => read(line).map(Self::End),
+            _ => Ok(Self::Other),
+        }
+    }
+}
+
+/// See [`Event::Calls`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Asked {
+    /// One for each peer that was asked.
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// See [`Event::End`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Ended {
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// See [`Event::Start`].
@@ -145,8 +176,8 @@ impl Neuron {
     /// Takes note of what the neuron wrote. `began` is when the demo did, in Unix milliseconds.
     pub(crate) fn apply(&mut self, event: Event, began: u64) {
         match event {
-            Event::Calls { outcomes } => {
-                for outcome in outcomes {
+            Event::Calls(asked) => {
+                for outcome in asked.outcomes {
                     let calls = self.calls.entry(outcome.uid).or_default();
                     let calls: &mut Calls = calls.entry(outcome.code).or_default();
                     calls.n += 1;
@@ -163,7 +194,7 @@ impl Neuron {
                 block,
                 result,
             }),
-            Event::End { reason } => self.ended = Some(reason),
+            Event::End(ended) => self.ended = Some(ended.reason),
             other => self.training.apply(other, began),
         }
     }

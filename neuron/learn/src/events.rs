@@ -11,7 +11,11 @@ use std::{
 };
 
 use neuron_wallet::PublicKey;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error},
+};
+use serde_json::Value;
 
 mod jsonl;
 mod tensorboard;
@@ -23,7 +27,7 @@ use tensorboard::TensorBoard;
 pub const FILE_NAME: &str = "events.jsonl";
 
 /// A line of the run log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     /// When, in milliseconds since 1970.
     pub time: u64,
@@ -32,8 +36,35 @@ pub struct Record {
     pub event: Event,
 }
 
+// Not serde's own flattened and tagged form: that one keeps a line's fields in a form from which serde_json, compiled with
+// arbitrary precision (as the chain's crates want it), reads no fraction.
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn read<T: DeserializeOwned, E: Error>(line: Value) -> Result<T, E> {
+            serde_json::from_value(line).map_err(E::custom)
+        }
+        let line = Value::deserialize(deserializer)?;
+        let time = line.get("time").and_then(Value::as_u64);
+        let time = time.ok_or_else(|| D::Error::missing_field("time"))?;
+        let name = line.get("event").and_then(Value::as_str);
+        let event = match name.ok_or_else(|| D::Error::missing_field("event"))? {
+            "start" => read(line).map(Event::Start),
+            "step" => read(line).map(Event::Step),
+            "calls" => read(line).map(Event::Calls),
+            "evaluation" => read(line).map(Event::Evaluation),
+            "weights" => read(line).map(Event::Weights),
+            "checkpoint" => read(line).map(Event::Checkpoint),
+            "end" => read(line).map(Event::End),
+            other => Err(D::Error::custom(format!(
+                "`{other}` is no event of a run log"
+            ))),
+        }?;
+        Ok(Self { time, event })
+    }
+}
+
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Training begins, or goes on from a checkpoint.

@@ -2,11 +2,8 @@
 
 use std::f64::consts::PI;
 
-use serde::{Deserialize, Serialize};
-
 /// How the learning rate goes with the number of optimiser steps. Steps are counted from 0, over all epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// Always the same.
     Constant {
