@@ -1,6 +1,6 @@
 //! What a client reads of a network, and what the network's next epoch has to make of it.
 
-use crate::Client;
+use crate::{Client, within};
 use anyhow::{Context, Result};
 use incentive::{EpochInputs, EpochOutcome, Row, WeightRow};
 use pallet_metagraph::{Hyperparameters, Metagraph, NetId, NetworkInfo, Uid};
@@ -42,6 +42,30 @@ impl Client {
             weights: weights.with_context(none)?,
             bonds: bonds.with_context(none)?,
         })
+    }
+
+    /// What `find` finds in a network in the state after the best block, now or after one to come.
+    ///
+    /// # Errors
+    ///
+    /// If it takes too long, or there is no such network.
+    pub async fn until_network<T>(
+        &self,
+        netid: u16,
+        what: &str,
+        find: impl Fn(&NetworkState) -> Option<T>,
+    ) -> Result<T> {
+        within(what, async {
+            loop {
+                let height = u32::try_from(self.best().await?.number)?;
+                let state = self.network(self.hash_at(height).await?, netid).await?;
+                if let Some(found) = find(&state) {
+                    return Ok(found);
+                }
+                self.until_best(height + 1).await?;
+            }
+        })
+        .await
     }
 
     /// What the block after `block` pays to the pending emission of `netid`: its part of what is minted.

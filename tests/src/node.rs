@@ -1,22 +1,18 @@
 //! Processes of `connectome-node`: started on free ports, read, killed, told to stop.
 
-use crate::{Client, chain_spec::ChainFile, within};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use crate::{Client, chain_spec::ChainFile, process::Process};
+use anyhow::{Context, Result, anyhow};
 use std::{
-    env,
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    path::PathBuf,
+    process::{Command, ExitStatus},
     sync::Arc,
 };
 use tempfile::TempDir;
-use tokio::sync::watch;
+
+pub use crate::process::{Signal, built};
 
 /// Names another binary than the one beside the tests.
 const BINARY_VARIABLE: &str = "CONNECTOME_NODE";
-
-/// How many lines of its log are shown when something goes wrong with a node.
-const TAIL: usize = 15;
 
 /// The node to test: the one that `CONNECTOME_NODE` names, or the one built into the folder where this test was built.
 ///
@@ -25,30 +21,6 @@ const TAIL: usize = 15;
 /// If there is none; the message says how to build it.
 pub fn binary() -> Result<PathBuf> {
     built("connectome-node", BINARY_VARIABLE)
-}
-
-/// The program of this `name`: the one that the environment's `variable` names, or the one built into the folder where this
-/// test was built.
-///
-/// # Errors
-///
-/// If there is none; the message says how to build it.
-pub fn built(name: &str, variable: &str) -> Result<PathBuf> {
-    let path = match env::var_os(variable) {
-        Some(path) => PathBuf::from(path),
-        // target/release/deps/chain-0123456789abcdef
-        None => env::current_exe()?
-            .parent()
-            .and_then(Path::parent)
-            .context("a test lies two folders below the target folder")?
-            .join(name),
-    };
-    ensure!(
-        path.is_file(),
-        "there is no {name} at {}; build it: cargo build --release --workspace --bin {name}",
-        path.display(),
-    );
-    Ok(path)
 }
 
 /// How a node is started, as often as it is. Its database lives until the last clone is dropped.
@@ -140,23 +112,16 @@ impl Setup {
     ///
     /// If it ends before that; the message has the end of its log.
     pub async fn start(&self) -> Result<Node> {
-        let mut process = Command::new(binary()?)
+        let mut command = Command::new(binary()?);
+        command
             .args(&self.arguments)
             .args(["--rpc-port", &self.rpc_port.to_string()])
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stderr = process.stderr.take();
-        let log = Log::follow(stderr.context("stderr was asked for")?);
-        // From here on, dropping it ends the process.
-        let running = Process(process);
-        let port = log.find("its RPC port", rpc_port).await?;
+            .env_remove("RUST_LOG");
+        let process = Process::start("the node", &mut command)?;
+        let port = process.find("its RPC port", rpc_port).await?;
         let client = Client::connect(&format!("ws://127.0.0.1:{port}")).await?;
         Ok(Node {
-            process: running,
-            log,
+            process,
             client,
             port,
             setup: self.clone(),
@@ -182,33 +147,11 @@ fn highest_known(line: &str) -> Option<u32> {
     height.trim().parse().ok()
 }
 
-/// A process that is killed when it is dropped.
-#[derive(Debug)]
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // What fails here has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// How an operator stops a node.
-#[derive(Clone, Copy, Debug)]
-pub enum Signal {
-    /// Ctrl-C.
-    Interrupt,
-    /// What service managers send.
-    Terminate,
-}
-
 /// A running node. Dropping it kills it (SIGKILL).
 #[derive(Debug)]
 pub struct Node {
     /// Speaks to it.
     pub client: Client,
-    log: Log,
     process: Process,
     port: u16,
     setup: Setup,
@@ -235,16 +178,8 @@ impl Node {
     /// # Errors
     ///
     /// If it does not stop, or imported nothing.
-    pub async fn stop(mut self, signal: Signal) -> Result<(ExitStatus, u32)> {
-        let name = match signal {
-            Signal::Interrupt => "INT",
-            Signal::Terminate => "TERM",
-        };
-        let kill = format!("kill -{name} {}", self.process.0.id());
-        let told = Command::new("sh").args(["-c", &kill]).status()?;
-        ensure!(told.success(), "`{kill}` failed");
-        let lines = self.log.until_end().await?;
-        let status = self.process.0.wait()?;
+    pub async fn stop(self, signal: Signal) -> Result<(ExitStatus, u32)> {
+        let (status, lines) = self.process.stop(signal).await?;
         let last = lines.iter().rev().find_map(|line| imported(line));
         Ok((status, last.context("it imported no block")?))
     }
@@ -256,7 +191,7 @@ impl Node {
     /// If its log does not say.
     pub async fn best_at_start(&self) -> Result<u32> {
         let what = "its best block at start";
-        self.log.find(what, highest_known).await
+        self.process.find(what, highest_known).await
     }
 
     /// Where other nodes on this machine reach it.
@@ -270,57 +205,5 @@ impl Node {
             .into_iter()
             .find(|address| address.starts_with("/ip4/127.0.0.1/tcp/"))
             .ok_or_else(|| anyhow!("it does not listen on 127.0.0.1"))
-    }
-}
-
-/// What a node has logged so far.
-#[derive(Clone, Debug)]
-struct Log(watch::Receiver<Vec<String>>);
-
-impl Log {
-    /// Reads until the process ends.
-    fn follow(stderr: impl Read + Send + 'static) -> Self {
-        let (sender, receiver) = watch::channel(Vec::new());
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                sender.send_modify(|lines| lines.push(line));
-            }
-        });
-        Self(receiver)
-    }
-
-    /// What `parse` finds in the first line in which it finds anything, now or later.
-    async fn find<T>(&self, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
-        let mut log = self.0.clone();
-        let found = within(what, async {
-            match log
-                .wait_for(|lines| lines.iter().any(|line| parse(line).is_some()))
-                .await
-            {
-                Ok(lines) => Ok(lines.iter().find_map(|line| parse(line))),
-                Err(_) => bail!("the node has ended"),
-            }
-        })
-        .await
-        .with_context(|| self.tail())?;
-        found.context("it was there a moment ago")
-    }
-
-    /// All of it, once the process has ended.
-    async fn until_end(&self) -> Result<Vec<String>> {
-        let mut log = self.0.clone();
-        within("the node to end", async {
-            while log.changed().await.is_ok() {}
-            Ok(())
-        })
-        .await
-        .with_context(|| self.tail())?;
-        Ok(self.0.borrow().clone())
-    }
-
-    fn tail(&self) -> String {
-        let lines = self.0.borrow();
-        let tail = &lines[lines.len().saturating_sub(TAIL)..];
-        format!("the node's log ends with\n{}", tail.join("\n"))
     }
 }
