@@ -15,7 +15,7 @@ use tch::{Device, Tensor};
 /// What the network said, and what that took.
 #[derive(Debug)]
 pub struct Consultation {
-    /// The sum of the answers.
+    /// The sum of the answers, all equally loud.
     pub joined: Joined,
     /// Peers that had to answer about a row or more.
     pub n_asked: usize,
@@ -66,7 +66,7 @@ pub fn consult(
                 .transpose()?,
         );
     }
-    let joined = router.join(&routes, &responses, &[width])?;
+    let joined = router.join_level(&routes, &responses, &[width])?;
     let end = Instant::now();
 
     let is_asked = |place: usize| !routes.rows(place).is_empty();

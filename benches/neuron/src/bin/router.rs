@@ -8,8 +8,8 @@
 //! the roster, the nucleus, every check. A batch of 16 rows of 512 values is routed, each row to its best four peers or to
 //! its best one; the rows are sent to all those peers at once; the answers are joined.
 //!
-//! As the gates of a row sum up to one, what is joined has to be what was sent: that is checked every time. Which rows go
-//! where depends on the seed alone. Rounds are interleaved; figures are medians over rounds. Peers and asker share the
+//! As the gates of a row sum up to one, and rows have a root mean square of one, which is what answers are brought to, what is
+//! joined has to be what was sent: that is checked every time. Which rows go where depends on the seed alone. Rounds are interleaved; figures are medians over rounds. Peers and asker share the
 //! processors, which peers on machines of their own would not.
 
 use std::time::Duration;
@@ -128,9 +128,14 @@ fn router(topk: i64, seed: u32) -> Router {
     Router::new(config, seed.into(), Device::Cpu)
 }
 
+/// Rows with a root mean square of one.
 fn batches(seed: u32) -> Vec<Tensor> {
     tch::manual_seed(seed.into());
-    let batch = || Tensor::randn([BATCH, WIDTH.into()], (Kind::Float, Device::Cpu));
+    let batch = || {
+        let rows = Tensor::randn([BATCH, WIDTH.into()], (Kind::Float, Device::Cpu));
+        let mean_square = rows.square().mean_dim(1, true, Kind::Float);
+        rows / mean_square.sqrt()
+    };
     std::iter::repeat_with(batch).take(N_BATCHES).collect()
 }
 

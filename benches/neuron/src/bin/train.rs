@@ -46,6 +46,8 @@ const BATCH: usize = 64;
 const N_PEERS: u64 = 4;
 /// What `neuron train` has by default.
 const LEARNING_RATE: f64 = 0.01;
+/// What `neuron train` has by default: the router's learning rate, of the model's.
+const ROUTER_RATE: f64 = 10.0;
 /// What `neuron train` has by default.
 const MAX_NORM: f64 = 1.0;
 /// Longer than any call takes.
@@ -179,7 +181,13 @@ impl Learner {
         zero_gradients(&parameters);
         loss.backward();
         let norm = clip_grad_norm(&parameters, MAX_NORM);
-        self.sgd.step(&parameters, LEARNING_RATE);
+        self.sgd.step_each(&parameters, |name| {
+            if name.starts_with("router.") {
+                LEARNING_RATE * ROUTER_RATE
+            } else {
+                LEARNING_RATE
+            }
+        });
         ensure!(
             norm.is_finite() && loss.double_value(&[]).is_finite(),
             "the model has diverged: that is no step to be measured"
