@@ -53,6 +53,7 @@ pub use weights::{Opinion, OpinionError, WeightsCommand};
 ///   neuron register                   become a neuron (costs a fee, paid by the coldkey)
 ///   neuron train                      serve, ask and learn, until Ctrl-C
 ///   neuron metagraph --watch          see what everybody is worth
+///   neuron query digit.png            ask everybody what an image shows
 ///
 /// On a development chain, --uri //Alice stands for both keys.
 ///
@@ -90,6 +91,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Serve, ask peers, and learn
     Train(Box<Train>),
+    /// Ask the network what an image shows
+    Query(Query),
     /// Put funds on hotkeys, take them back, see them
     #[command(subcommand)]
     Stake(StakeCommand),

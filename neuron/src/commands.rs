@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod metagraph;
 mod network;
+mod query;
 mod register;
 mod stake;
 mod wallet;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
         Command::Weights(command) => weights::run(global, command),
         Command::Metagraph(command) => metagraph::run(global, &command),
         Command::Network(command) => network::run(global, command),
+        Command::Query(query) => query::run(global, &query),
         Command::Doctor(doctor) => doctor::run(global, &doctor),
         Command::Config(command) => config::run(global, config, command),
         Command::Completions { shell } => completions::run(shell),

@@ -39,6 +39,11 @@ pub enum Exit {
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+/// Peers were asked, or none was there to ask, and nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnansweredError(pub String);
+
 impl Exit {
     /// How a failure ends the program: by the first of its causes that has a code of its own.
     pub fn of(error: &anyhow::Error) -> Exit {
@@ -54,6 +59,8 @@ impl Exit {
             || cause.is::<PromptError>()
         {
             Some(Exit::Usage)
+        } else if cause.is::<UnansweredError>() {
+            Some(Exit::Unreachable)
         } else if cause.is::<KeysError>() || cause.is::<KeyFileError>() || cause.is::<KeyError>() {
             Some(Exit::Key)
         } else if let Some(error) = cause.downcast_ref::<SubmitError>() {
@@ -157,6 +164,10 @@ mod tests {
             .unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Key);
         assert_eq!(Exit::of(&UsageError("so".into()).into()), Exit::Usage);
+        assert_eq!(
+            Exit::of(&UnansweredError("nobody".into()).into()),
+            Exit::Unreachable
+        );
         assert_eq!(Exit::of(&anyhow::anyhow!("the disk is full")), Exit::Failed);
     }
 

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use clap::{Args, ValueEnum};
-use neuron_proto::DType;
+use neuron_peer::dendrite::{DendriteConfig, Finish, Precision};
 
 use super::duration::duration;
 
@@ -43,6 +43,31 @@ pub struct DendriteSettings {
     pub wire: Wire,
 }
 
+impl DendriteSettings {
+    /// How a dendrite asks, by these settings.
+    pub fn config(&self) -> DendriteConfig {
+        DendriteConfig {
+            precision: match self.wire {
+                Wire::F32 => Precision::F32,
+                Wire::F16 => Precision::F16,
+                Wire::Bf16 => Precision::Bf16,
+            },
+            ..DendriteConfig::default()
+        }
+    }
+
+    /// For how many peers it waits.
+    pub fn finish(&self) -> Finish {
+        match self.first {
+            Some(first) => Finish::FirstThenGrace {
+                first: first.get(),
+                grace: self.grace,
+            },
+            None => Finish::All,
+        }
+    }
+}
+
 /// Precision of tensors on the wire.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Wire {
@@ -52,14 +77,4 @@ pub enum Wire {
     F16,
     /// Half precision with the range of f32
     Bf16,
-}
-
-impl From<Wire> for DType {
-    fn from(wire: Wire) -> DType {
-        match wire {
-            Wire::F32 => DType::F32,
-            Wire::F16 => DType::F16,
-            Wire::Bf16 => DType::BF16,
-        }
-    }
 }

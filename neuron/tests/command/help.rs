@@ -22,6 +22,7 @@ Exit codes:
         "register",
         "serve",
         "train",
+        "query",
         "stake",
         "weights",
         "metagraph",

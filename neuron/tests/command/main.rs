@@ -5,5 +5,6 @@
 mod config;
 mod help;
 mod neuron;
+mod query;
 mod wallet;
 mod worker;

@@ -88,7 +88,7 @@ async fn together(
 /// How a neuron that trains is present.
 fn present(global: &Global, train: &Train, hotkey: Keypair) -> presence::Settings {
     presence::Settings {
-        dendrite: settings::dendrite(&train.dendrite),
+        dendrite: train.dendrite.config(),
         wants_gradients: train.training.apply_gradients,
         ..presence_settings(global, hotkey, &train.axon, &train.nucleus, &train.model)
     }
@@ -135,7 +135,7 @@ impl Network {
                 modality: synapse.modality(),
                 d_model: u32::try_from(synapse.d_model()).expect("a width that was allocated"),
                 deadline: train.dendrite.deadline,
-                finish: settings::finish(&train.dendrite),
+                finish: train.dendrite.finish(),
             },
         };
         let serving = Serving {

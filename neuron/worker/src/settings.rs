@@ -3,8 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use neuron::cli::{
-    self, AxonSettings, DendriteSettings, ModelSettings, NucleusSettings, ScheduleName,
-    SynapseName, TrainingSettings, Wire,
+    self, AxonSettings, ModelSettings, NucleusSettings, ScheduleName, SynapseName, TrainingSettings,
 };
 use neuron_learn::{
     dataset::{self, Dataset, DatasetError, Shard},
@@ -15,7 +14,6 @@ use neuron_learn::{
 };
 use neuron_peer::{
     axon::{AxonConfig, Policy, Rate},
-    dendrite::{self, DendriteConfig, Finish},
     nucleus::NucleusConfig,
 };
 use neuron_proto::Modality;
@@ -56,27 +54,6 @@ pub(crate) fn axon(settings: &AxonSettings, nucleus: &NucleusSettings) -> AxonCo
         },
         max_tensor_bytes: bounded(nucleus.request_mib).saturating_mul(MIB),
         ..AxonConfig::default()
-    }
-}
-
-pub(crate) fn dendrite(settings: &DendriteSettings) -> DendriteConfig {
-    DendriteConfig {
-        precision: match settings.wire {
-            Wire::F32 => dendrite::Precision::F32,
-            Wire::F16 => dendrite::Precision::F16,
-            Wire::Bf16 => dendrite::Precision::Bf16,
-        },
-        ..DendriteConfig::default()
-    }
-}
-
-pub(crate) fn finish(settings: &DendriteSettings) -> Finish {
-    match settings.first {
-        Some(first) => Finish::FirstThenGrace {
-            first: first.get(),
-            grace: settings.grace,
-        },
-        None => Finish::All,
     }
 }
 

@@ -1,0 +1,169 @@
+//! The image that is asked about, and what becomes of it for each peer.
+
+use std::path::Path;
+
+use image::{GrayImage, ImageReader, imageops};
+use neuron_proto::{Tensor, TensorError};
+
+use crate::exit::UsageError;
+
+/// Pixels a side of the largest image that is sent where a peer takes any size: more says nothing more of a digit.
+const MAX_FREE_SIDE: u32 = 64;
+
+/// A grey image, white on black.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Picture(GrayImage);
+
+impl Picture {
+    /// Reads a PNG or PGM, by its content and not its name, and turns colours to grey.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such file, or it is no such image.
+    pub(super) fn open(path: &Path, invert: bool) -> Result<Picture, UsageError> {
+        let read = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+        let decoded = read.map_err(image::ImageError::from);
+        let image = decoded.and_then(ImageReader::decode).map_err(|error| {
+            UsageError(format!(
+                "expected a PNG or PGM image at {}: {error}",
+                path.display()
+            ))
+        })?;
+        let mut grey = image.into_luma8();
+        if invert {
+            imageops::invert(&mut grey);
+        }
+        Ok(Picture(grey))
+    }
+
+    /// As floats in 0..=1, white is 1.
+    ///
+    /// # Shapes
+    ///
+    /// `[1, 1, height, width]`; a height or width of 0 is free
+    pub(super) fn floats(&self, height: u32, width: u32) -> Result<Tensor, TensorError> {
+        let fitted = self.fit(height, width);
+        let values = fitted.iter().map(|&value| f32::from(value) / 255.0);
+        let shape = [1, 1, fitted.height(), fitted.width()];
+        Tensor::from_f32_vec(&shape, values.collect())
+    }
+
+    /// As bytes, white is 255.
+    ///
+    /// # Shapes
+    ///
+    /// As of [`floats`](Self::floats)
+    pub(super) fn bytes(&self, height: u32, width: u32) -> Result<Tensor, TensorError> {
+        let fitted = self.fit(height, width);
+        Tensor::from_u8(&[1, 1, fitted.height(), fitted.width()], &fitted)
+    }
+
+    /// Scaled into this size without distortion, in the middle of black. Where both sides are free, the result is square.
+    fn fit(&self, height: u32, width: u32) -> GrayImage {
+        let free = self.0.height().max(self.0.width()).clamp(1, MAX_FREE_SIDE);
+        let (height, width) = match (height, width) {
+            (0, 0) => (free, free),
+            (0, side) | (side, 0) => (side, side),
+            given => given,
+        };
+        let scaled = self.scale_into(height, width);
+        let mut fitted = GrayImage::new(width, height);
+        let (x, y) = ((width - scaled.width()) / 2, (height - scaled.height()) / 2);
+        imageops::replace(&mut fitted, &scaled, x.into(), y.into());
+        fitted
+    }
+
+    /// As large as fits. Bilinear; where it shrinks, each pixel is a mean of those it stands for.
+    fn scale_into(&self, height: u32, width: u32) -> GrayImage {
+        let (own_height, own_width) = (self.0.height().max(1), self.0.width().max(1));
+        let is_wide =
+            u64::from(own_width) * u64::from(height) >= u64::from(own_height) * u64::from(width);
+        let (width, height) = match is_wide {
+            true => (width, proportional(own_height, width, own_width, height)),
+            false => (proportional(own_width, height, own_height, width), height),
+        };
+        if (width, height) == self.0.dimensions() {
+            return self.0.clone();
+        }
+        imageops::resize(&self.0, width, height, imageops::FilterType::Triangle)
+    }
+}
+
+/// `side · new_other / other`, rounded; at least one pixel, and no more than `room`.
+fn proportional(side: u32, new_other: u32, other: u32, room: u32) -> u32 {
+    let other = u64::from(other);
+    let scaled = (u64::from(side) * u64::from(new_other) + other / 2) / other;
+    u32::try_from(scaled).unwrap_or(room).clamp(1, room)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Luma;
+
+    use super::*;
+
+    fn white(width: u32, height: u32) -> Picture {
+        Picture(GrayImage::from_pixel(width, height, Luma([255])))
+    }
+
+    #[test]
+    fn an_image_of_the_right_size_is_sent_as_it_is() {
+        let image = GrayImage::from_fn(28, 28, |x, y| Luma([u8::try_from(x * 9 + y % 9).unwrap()]));
+        let bytes = Picture(image.clone()).bytes(28, 28).unwrap();
+        assert_eq!(bytes.shape(), [1, 1, 28, 28]);
+        assert_eq!(bytes.data()[..], image.into_raw());
+    }
+
+    #[test]
+    fn floats_are_from_black_at_0_to_white_at_1() {
+        let image = GrayImage::from_raw(3, 1, vec![0, 51, 255]).unwrap();
+        let floats = Picture(image).floats(1, 3).unwrap();
+        assert_eq!(floats.to_f32().unwrap(), [0.0, 0.2, 1.0]);
+    }
+
+    #[test]
+    fn nothing_is_distorted_and_what_is_left_is_black() {
+        // Half of 28 columns or rows, from the 7th on.
+        let upright = white(20, 40).fit(28, 28);
+        for (x, _, Luma([value])) in upright.enumerate_pixels() {
+            assert_eq!(*value == 255, (7..21).contains(&x), "column {x}");
+        }
+        let lying = white(40, 20).fit(28, 28);
+        for (_, y, Luma([value])) in lying.enumerate_pixels() {
+            assert_eq!(*value == 255, (7..21).contains(&y), "row {y}");
+        }
+    }
+
+    #[test]
+    fn where_a_peer_takes_any_size_it_gets_a_square_that_is_not_too_large() {
+        let shape = |picture: Picture, height, width| {
+            picture.bytes(height, width).unwrap().shape()[2..].to_vec()
+        };
+        assert_eq!(shape(white(28, 28), 0, 0), [28, 28]);
+        assert_eq!(shape(white(8, 5), 0, 0), [8, 8]);
+        assert_eq!(shape(white(400, 300), 0, 0), [64, 64]);
+        assert_eq!(shape(white(400, 300), 0, 28), [28, 28]);
+        assert_eq!(shape(white(1, 900), 16, 32), [16, 32]);
+    }
+
+    #[test]
+    fn a_missing_file_and_one_that_is_no_image_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digit.png");
+        let message = Picture::open(&path, false).unwrap_err().to_string();
+        assert!(message.contains("digit.png"), "{message}");
+        std::fs::write(&path, "a digit").unwrap();
+        let message = Picture::open(&path, false).unwrap_err().to_string();
+        assert!(message.contains("PNG or PGM"), "{message}");
+    }
+
+    #[test]
+    fn a_pgm_is_read_whatever_its_name_and_its_negative_if_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digit");
+        std::fs::write(&path, b"P5 2 1 255\n\x00\xc8").unwrap();
+        let open = |invert| Picture::open(&path, invert).unwrap().0.into_raw();
+        assert_eq!(open(false), [0, 200]);
+        assert_eq!(open(true), [255, 55]);
+    }
+}
