@@ -53,7 +53,8 @@ fn config(steps: u64) -> TrainerConfig {
         descent: DescentConfig {
             sgd: Default::default(),
             schedule: neuron_learn::optim::Schedule::Constant { rate: 0.05 },
-            router_rate: 10.0,
+            // The rate at which routes are learned by default: 10 · 0.01.
+            router_rate: 2.0,
             max_norm: Some(1.0),
         },
         key_dim: 16,
