@@ -151,7 +151,9 @@ impl Config {
             .try_get_matches_from([""; 0])
             .map_err(explain_environment)?;
         let settings = command.get_arguments().map(|arg| {
-            let is_here = self.matches.try_contains_id(arg.get_id().as_str()).is_ok();
+            // What this command does not have, it has no value of. (Whether it is defined, Clap only knows with debug
+            // assertions.)
+            let is_here = self.matches.ids().any(|id| id == arg.get_id());
             let matches = if is_here { &self.matches } else { &alone };
             Setting::new(arg, matches, &self.file)
         });
