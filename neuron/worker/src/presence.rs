@@ -7,7 +7,6 @@
 //! ```
 
 mod announce;
-mod roster;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -230,7 +229,7 @@ fn spread(
     shutdown: CancellationToken,
 ) -> (watch::Receiver<Arc<Roster>>, watch::Receiver<Arc<View>>) {
     let both = move |metagraph: &Metagraph| {
-        let roster = roster::roster(metagraph);
+        let roster = neuron::roster::roster(metagraph);
         (
             Arc::new(roster),
             Arc::new(View::of(metagraph, &own, modality)),
