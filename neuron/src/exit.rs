@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::error::ErrorKind;
 use neuron_metagraph::{ChainError, SubmitError};
-use neuron_wallet::{KeyError, KeyFileError};
+use neuron_wallet::{KeyError, KeyFileError, PublicKey};
 use serde_json::json;
 
 use crate::{KeysError, PromptError, config::ConfigError};
@@ -17,7 +17,8 @@ Exit codes:
   2  used wrongly: options, environment or configuration file
   3  refused by the chain
   4  unreachable: no node or no peer answers
-  5  no such key, or wrong password";
+  5  no such key, or wrong password
+  6  not registered in the network";
 
 /// How a program that did not do its work ends.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Exit {
     Unreachable = 4,
     /// A key is missing, or its password is wrong.
     Key = 5,
+    /// The hotkey has no neuron in the network.
+    NotRegistered = 6,
 }
 
 /// A command that makes no sense, for reasons that Clap cannot know.
@@ -43,6 +46,18 @@ pub struct UsageError(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UnansweredError(pub String);
+
+/// What only a neuron can do.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{hotkey} is not registered in network {netid}: register it first, with\n  neuron register --netid {netid}"
+)]
+pub struct NotRegisteredError {
+    /// Who tried.
+    pub hotkey: PublicKey,
+    /// Where.
+    pub netid: u16,
+}
 
 impl Exit {
     /// How a failure ends the program: by the first of its causes that has a code of its own.
@@ -61,6 +76,8 @@ impl Exit {
             Some(Exit::Usage)
         } else if cause.is::<UnansweredError>() {
             Some(Exit::Unreachable)
+        } else if cause.is::<NotRegisteredError>() {
+            Some(Exit::NotRegistered)
         } else if cause.is::<KeysError>() || cause.is::<KeyFileError>() || cause.is::<KeyError>() {
             Some(Exit::Key)
         } else if let Some(error) = cause.downcast_ref::<SubmitError>() {
@@ -150,6 +167,7 @@ mod tests {
             Exit::Refused,
             Exit::Unreachable,
             Exit::Key,
+            Exit::NotRegistered,
         ] {
             assert!(HELP.contains(&format!("\n  {}  ", exit as u8)));
         }
@@ -168,6 +186,11 @@ mod tests {
             Exit::of(&UnansweredError("nobody".into()).into()),
             Exit::Unreachable
         );
+        let stranger = NotRegisteredError {
+            hotkey: PublicKey([1; 32]),
+            netid: 3,
+        };
+        assert_eq!(Exit::of(&stranger.into()), Exit::NotRegistered);
         assert_eq!(Exit::of(&anyhow::anyhow!("the disk is full")), Exit::Failed);
     }
 

@@ -7,7 +7,7 @@ use crate::{
     Output, WEIGHTS_VERSION,
     chain::{block_on, submit},
     cli::{Global, Opinion, WeightsCommand},
-    exit::UsageError,
+    exit::{NotRegisteredError, UsageError},
     prompt, table,
 };
 
@@ -149,13 +149,10 @@ async fn set(global: &Global, opinions: &[Opinion]) -> anyhow::Result<Option<Set
 async fn own_uid(chain: &Chain, global: &Global) -> anyhow::Result<u16> {
     let hotkey = global.hotkey_address()?;
     let metagraph = chain.metagraph(global.netid, At::Best).await?;
-    match metagraph.by_hotkey(&hotkey) {
-        Some(neuron) => Ok(neuron.uid),
-        None => anyhow::bail!(
-            "{hotkey} has no neuron in network {}; first: neuron register",
-            global.netid
-        ),
-    }
+    let netid = global.netid;
+    let neuron = metagraph.by_hotkey(&hotkey);
+    let neuron = neuron.ok_or(NotRegisteredError { hotkey, netid })?;
+    Ok(neuron.uid)
 }
 
 fn describe_set(set: &Set) -> String {

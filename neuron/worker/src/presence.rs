@@ -11,6 +11,7 @@ mod view;
 
 use std::{net::SocketAddr, sync::Arc};
 
+use neuron::exit::NotRegisteredError;
 use neuron_learn::synapse::Synapse;
 use neuron_metagraph::{Chain, ChainError, Following, Metagraph};
 use neuron_peer::{
@@ -84,16 +85,9 @@ pub(crate) enum PresenceError {
     /// The chain does not say. Not transparent: how the program ends depends on this cause.
     #[error("cannot find the network")]
     Chain(#[from] ChainError),
-    /// Nobody knows it.
-    #[error(
-        "{hotkey} is not registered in network {netid}: register it first, with\n  neuron register --netid {netid}"
-    )]
-    NotRegistered {
-        /// Who.
-        hotkey: PublicKey,
-        /// Where.
-        netid: u16,
-    },
+    /// Nobody knows it. Not transparent, for the same reason.
+    #[error("cannot take part")]
+    NotRegistered(#[from] NotRegisteredError),
     /// It cannot listen.
     #[error("cannot listen on {address}: {error}; choose another address with --listen")]
     Listen {
@@ -132,7 +126,7 @@ impl Presence {
         let registered = following.latest();
         let Some(neuron) = registered.by_hotkey(&hotkey) else {
             let netid = settings.netid;
-            return Err(PresenceError::NotRegistered { hotkey, netid });
+            return Err(NotRegisteredError { hotkey, netid }.into());
         };
         let identity = Identity::new(settings.hotkey.clone())?;
         let (listener, bound) = listen(settings.listen).await?;

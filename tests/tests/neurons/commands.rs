@@ -126,7 +126,7 @@ async fn who_is_not_registered_cannot_train_and_is_told_how_to_register() -> Res
     let stranger = member.operator(&node)?;
 
     let training = stranger.command(&["train", "--listen=127.0.0.1:0"]).await?;
-    assert_eq!(training.code, Some(1));
+    assert_eq!(training.code, Some(6));
     let address = member.account()?.to_string();
     for expected in [
         address.as_str(),
