@@ -208,16 +208,28 @@ wasm_target() {
 
 # --- libtorch (optional) -----------------------------------------------------------------------------------------
 
+# Debian and Ubuntu have the half of venv that brings pip in a package of its own.
+venv_is_there() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+python_with_venv() {
+  venv_is_there || ! have apt-get || install_with_apt python3 python3-venv
+  have python3 || fail "python3" "Fedora: dnf install python3" "Arch: pacman -S python" "macOS: brew install python"
+  venv_is_there || fail "the venv module of $(command -v python3)" \
+    "install it from where this Python came, or put another python3 before it on PATH"
+}
+
 libtorch() {
-  local found venv="$CACHE/torch-$TORCH_VERSION"
+  local found quiet=--quiet venv="$CACHE/torch-$TORCH_VERSION"
   if ! found=$("$HERE/libtorch.sh" --version 2>/dev/null); then
     [ -z "${LIBTORCH:-}" ] || fail "libtorch $TORCH_VERSION in LIBTORCH=$LIBTORCH" \
       "unset LIBTORCH to have PyTorch $TORCH_VERSION installed, or point it to that version"
-    have python3 || fail "python3" "apt-get install python3-venv, or brew install python"
-    doing "PyTorch $TORCH_VERSION into $venv"
+    python_with_venv
+    doing "PyTorch $TORCH_VERSION into $venv (about 5 GB, which takes minutes)"
     mkdir -p "$CACHE"
-    python3 -m venv "$venv" || fail "python3's venv module" "apt-get install python3-venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$TORCH_VERSION" ||
+    python3 -m venv "$venv" || fail "a virtual environment of $(command -v python3)" "its message is above"
+    # On a terminal pip shows a bar for each download.
+    [ ! -t 1 ] || quiet=""
+    "$venv/bin/pip" install ${quiet:+"$quiet"} --disable-pip-version-check "torch==$TORCH_VERSION" ||
       fail "PyTorch $TORCH_VERSION" "pip could not install it; its message is above"
     found=$("$HERE/libtorch.sh" --version)
   fi
