@@ -184,14 +184,23 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Whether the last epoch gave `uid` a validator permit.
-    pub(crate) fn has_permit(netid: NetId, uid: Uid) -> bool {
-        peek(&PermitColumn::<T>::hashed_key_for(netid), uid).unwrap_or(false)
+    ///
+    /// # Errors
+    /// [`Error::BrokenInvariant`] if the column has no place for this neuron.
+    pub(crate) fn has_permit(netid: NetId, uid: Uid) -> Result<bool, Error<T>> {
+        peek(&PermitColumn::<T>::hashed_key_for(netid), uid).ok_or(Error::<T>::BrokenInvariant)
     }
 
     /// The stake of `uid` as an epoch would see it now: settled and earned.
-    pub(crate) fn effective_stake(netid: NetId, uid: Uid) -> u64 {
-        let settled: u64 = peek(&StakeColumn::<T>::hashed_key_for(netid), uid).unwrap_or_default();
-        let earned: u64 = peek(&EarnedColumn::<T>::hashed_key_for(netid), uid).unwrap_or_default();
-        settled.saturating_add(earned)
+    ///
+    /// # Errors
+    /// [`Error::BrokenInvariant`] if a column has no place for this neuron.
+    pub(crate) fn effective_stake(netid: NetId, uid: Uid) -> Result<u64, Error<T>> {
+        let settled: Option<u64> = peek(&StakeColumn::<T>::hashed_key_for(netid), uid);
+        let earned: Option<u64> = peek(&EarnedColumn::<T>::hashed_key_for(netid), uid);
+        settled
+            .zip(earned)
+            .map(|(settled, earned)| settled.saturating_add(earned))
+            .ok_or(Error::<T>::BrokenInvariant)
     }
 }

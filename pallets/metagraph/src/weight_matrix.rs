@@ -169,7 +169,7 @@ impl<T: Config> Pallet<T> {
         let on_self_only = row.is_only(uid);
 
         ensure!(
-            on_self_only || Self::effective_stake(netid, uid) >= params.min_stake,
+            on_self_only || Self::effective_stake(netid, uid)? >= params.min_stake,
             Error::<T>::NotEnoughStakeToSetWeights
         );
         ensure!(
@@ -184,7 +184,7 @@ impl<T: Config> Pallet<T> {
         if on_self_only {
             return Ok((uid, row));
         }
-        ensure!(Self::has_permit(netid, uid), Error::<T>::NoValidatorPermit);
+        ensure!(Self::has_permit(netid, uid)?, Error::<T>::NoValidatorPermit);
         let enough = usize::from(params.min_weights.min(network.n_neurons));
         ensure!(row.entries.len() >= enough, Error::<T>::NotEnoughWeights);
         ensure!(

@@ -2,8 +2,8 @@
 
 use super::calls::*;
 use crate::{
-    EarnedColumn, Hyperparameters, NetId, Pallet, PermitColumn, StakeColumn, TotalEarned, Uid,
-    mock::*,
+    EarnedColumn, Error, Hyperparameters, NetId, Pallet, PermitColumn, StakeColumn, TotalEarned,
+    Uid, mock::*,
 };
 
 fn large() -> Hyperparameters {
@@ -25,6 +25,11 @@ fn of_length(n_neurons: u64, test: impl FnOnce(std::ops::Range<u16>)) {
     });
 }
 
+/// Whether this says that storage is not as it has to be, instead of a number that nobody wrote.
+fn is_broken<V>(found: Result<V, Error<Test>>) -> bool {
+    matches!(found, Err(Error::BrokenInvariant))
+}
+
 #[test]
 fn each_number_is_found_in_a_column_of_any_length() {
     // SCALE writes the length of a column in one byte up to 63, and in two from 64 on.
@@ -35,10 +40,11 @@ fn each_number_is_found_in_a_column_of_any_length() {
             let permits = PermitColumn::<Test>::get(NET);
             for uid in uids {
                 let place = usize::from(uid);
-                let seen = Pallet::<Test>::effective_stake(NET, Uid(uid));
+                let seen = Pallet::<Test>::effective_stake(NET, Uid(uid)).unwrap();
                 assert_eq!(seen, stake[place] + earned[place]);
                 assert_eq!(seen, 100 * u64::from(uid) + (u64::from(uid) << 40));
-                assert_eq!(Pallet::<Test>::has_permit(NET, Uid(uid)), permits[place]);
+                let permit = Pallet::<Test>::has_permit(NET, Uid(uid)).unwrap();
+                assert_eq!(permit, permits[place]);
             }
         });
     }
@@ -48,9 +54,18 @@ fn each_number_is_found_in_a_column_of_any_length() {
 fn there_is_no_number_beyond_the_end_of_a_column() {
     of_length(64, |uids| {
         for (netid, uid) in [(NET, uids.end), (NET, u16::MAX), (NetId(1), 0)] {
-            assert_eq!(Pallet::<Test>::effective_stake(netid, Uid(uid)), 0);
-            assert!(!Pallet::<Test>::has_permit(netid, Uid(uid)));
+            assert!(is_broken(Pallet::<Test>::effective_stake(netid, Uid(uid))));
+            assert!(is_broken(Pallet::<Test>::has_permit(netid, Uid(uid))));
         }
+    });
+}
+
+#[test]
+fn stake_is_not_known_where_one_of_its_columns_is_too_short() {
+    of_length(64, |uids| {
+        let last = Uid(uids.end - 1);
+        EarnedColumn::<Test>::mutate(NET, |column| column.pop());
+        assert!(is_broken(Pallet::<Test>::effective_stake(NET, last)));
     });
 }
 
