@@ -172,6 +172,11 @@ impl<T: Config> EpochState<T> {
         outcome: EpochOutcome,
         now: u32,
     ) -> Result<u64, EpochError> {
+        // What would be left if the owner could not be paid. That shows only at the end.
+        let left_with_cut = outcome
+            .unpaid
+            .checked_add(outcome.owner_emission)
+            .ok_or(EpochError::BrokenInvariant)?;
         let pay = self.pay(&outcome)?;
         let earned = self.earned_after(&pay)?;
         let paid = sum(&pay)?;
@@ -213,11 +218,10 @@ impl<T: Config> EpochState<T> {
         network.previous_epoch = now;
         let owner = network.owner.clone();
         Networks::<T>::insert(netid, network);
-        let owner_left = pay_owner::<T>(owner, outcome.owner_emission);
-        outcome
-            .unpaid
-            .checked_add(owner_left)
-            .ok_or(EpochError::BrokenInvariant)
+        match pay_owner::<T>(owner, outcome.owner_emission) {
+            Ok(()) => Ok(outcome.unpaid),
+            Err(CannotBePaid) => Ok(left_with_cut),
+        }
     }
 
     fn pay(&self, outcome: &EpochOutcome) -> Result<Vec<u64>, EpochError> {
@@ -254,16 +258,15 @@ impl<T: Config> EpochState<T> {
     }
 }
 
-/// Pays the network's owner out of the pot. What cannot be paid, because the account would stay below the existential
-/// deposit, waits for the next epoch.
-fn pay_owner<T: Config>(owner: Option<T::AccountId>, amount: u64) -> u64 {
-    let Some(owner) = owner else {
-        return amount;
-    };
-    match T::Currency::transfer(&Pallet::<T>::pot(), &owner, amount, Preservation::Preserve) {
-        Ok(_) => 0,
-        Err(_) => amount,
-    }
+/// There is no owner, or its account would stay below the existential deposit: its cut waits for the next epoch.
+struct CannotBePaid;
+
+/// Pays the network's owner out of the pot.
+fn pay_owner<T: Config>(owner: Option<T::AccountId>, amount: u64) -> Result<(), CannotBePaid> {
+    let owner = owner.ok_or(CannotBePaid)?;
+    T::Currency::transfer(&Pallet::<T>::pot(), &owner, amount, Preservation::Preserve)
+        .map(|_| ())
+        .map_err(|_| CannotBePaid)
 }
 
 fn sum(amounts: &[u64]) -> Result<u64, EpochError> {
