@@ -24,7 +24,10 @@ use frame_support::{
 };
 use scale_info::TypeInfo;
 
-use crate::{Config, Event, NetId, NetworkParameters, Pallet, Schedule, WeightInfo};
+use crate::{
+    Config, EpochError, EpochSize, Event, Hyperparameters, NetId, NetworkParameters, Pallet,
+    Schedule, WeightInfo,
+};
 
 /// All networks in service, ascending by id.
 pub type Slots<T> = BoundedVec<Slot, <T as Config>::MaxNetworks>;
@@ -151,12 +154,16 @@ impl<T: Config> Pallet<T> {
             return Weight::zero();
         };
         let netid = slot.netid;
-        let Some(params) = NetworkParameters::<T>::get(netid) else {
-            frame_support::defensive!("a scheduled network has no hyperparameters");
-            return T::DbWeight::get().reads(1);
+        let params = NetworkParameters::<T>::get(netid);
+        // Before anything can fail: who kept its date would be chosen again in every block, and nobody else.
+        let tempo = params
+            .as_ref()
+            .map_or_else(|| Hyperparameters::default().tempo, |params| params.tempo);
+        slot.next_epoch = epoch_after(now, tempo, netid);
+        let (size, result) = match params {
+            Some(params) => Self::run_epoch(netid, &params, slot.pending, now),
+            None => (EpochSize::default(), Err(EpochError::BrokenInvariant)),
         };
-        slot.next_epoch = epoch_after(now, params.tempo, netid);
-        let (size, result) = Self::run_epoch(netid, &params, slot.pending, now);
         match result {
             Ok(left) => {
                 let paid = slot.pending.saturating_sub(left);

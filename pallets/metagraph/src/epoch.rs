@@ -29,7 +29,7 @@ use crate::{
 pub enum EpochError {
     /// The incentive function refused its input; the node's log says why.
     Incentive,
-    /// Storage is not as it has to be: a column is too long, or the network is gone.
+    /// Storage is not as it has to be: a column is too long, or the network or its hyperparameters are gone.
     BrokenInvariant,
 }
 

@@ -823,3 +823,30 @@ fn a_failing_network_does_not_hold_up_the_others() {
             PermitColumn::<Test>::insert(NET, column([false]));
         });
 }
+
+#[test]
+fn a_network_without_hyperparameters_does_not_hold_up_the_others() {
+    ExtBuilder::default()
+        .network(lenient(), &[(1_001, 1, 0)])
+        .network(lenient(), &[(2_001, 2, 100)])
+        .build_and_execute(|| {
+            let params = NetworkParameters::<Test>::take(NET);
+            run_to(20);
+            let failed = Event::EpochFailed {
+                netid: NET,
+                error: EpochError::BrokenInvariant,
+            };
+            let first = completed(NetId(1), 8 * BLOCK_EMISSION / 2);
+            let second = completed(NetId(1), 10 * BLOCK_EMISSION / 2);
+            assert_eq!(events(), [first, failed, second]);
+            // Its own date is a tempo of the default away, and what it was not paid waits.
+            let expected = Slot {
+                netid: NET,
+                emission_share: 1,
+                pending: 19 * BLOCK_EMISSION / 2,
+                next_epoch: Hyperparameters::default().tempo,
+            };
+            assert_eq!(slot(NET), expected);
+            NetworkParameters::<Test>::set(NET, params);
+        });
+}
