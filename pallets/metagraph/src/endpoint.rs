@@ -239,8 +239,11 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     let global_unicast = (first & 0xe000) == 0x2000;
     let documentation =
         (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
-    let transitional = first == 0x2002 || (first == 0x2001 && second == 0); // 6to4, Teredo
-    if global_unicast && !documentation && !transitional {
+    let six_to_four = first == 0x2002;
+    // 2001::/23, Teredo among them. What the registry calls global in there is no host's own address: anycast of services
+    // (port control, TURN, AS112, multicast relays) and identifiers (ORCHID, drones).
+    let protocol_assignments = first == 0x2001 && second < 0x0200;
+    if global_unicast && !documentation && !six_to_four && !protocol_assignments {
         Reach::Public
     } else {
         Reach::None
@@ -363,6 +366,7 @@ mod tests {
             v4("100.128.0.1"),
             v4("172.32.0.1"),
             v6("2a00:1450::1"),
+            v6("2001:200::1"),
             v6("2001:4860::1"),
         ] {
             assert!(
@@ -415,6 +419,9 @@ mod tests {
             v6("::ffff:8.8.8.8"),
             v6("2002::1"),
             v6("2001::1"),
+            v6("2001:2::1"),
+            v6("2001:20::1"),
+            v6("2001:1ff::1"),
             v6("64:ff9b::1"),
         ];
         for address in dead {
