@@ -37,7 +37,8 @@ impl Price {
     /// The price in block `now`, within the network's bounds.
     ///
     /// # Rounding
-    /// Down; the relative error of the decay is below 2⁻²⁶.
+    /// To at most 1.06 · 10⁻⁵ of the exact price above it, since time counts in steps of 2⁻¹⁶ half-lives, rounded down; and
+    /// to at most 2⁻²⁶ of it and one unit below, since products are rounded down.
     pub fn at_block(&self, now: u32, params: &Hyperparameters) -> u64 {
         let elapsed = now.saturating_sub(self.at);
         decay(self.level, elapsed, params.price_half_life)
@@ -82,10 +83,11 @@ const HALVING_ROOTS: [u64; 16] = [
     0xFFFF_4E8E,
 ];
 
-/// `level · 2^(-elapsed / half_life)`, rounded down.
+/// `level · 2^(-elapsed / half_life)`.
 ///
-/// The fraction of a half-life is taken to 16 binary places, so prices move at every block for half-lives up to
-/// 65,536 blocks; the range of the hyperparameter stays below that.
+/// The fraction of a half-life is cut off after 16 binary places, so prices move at every block for half-lives up to
+/// 65,536 blocks; the range of the hyperparameter stays below that. Less time than has elapsed gives a price too high, by
+/// a factor of at most `2^(2^-16) = 1 + 1.06 · 10⁻⁵`. Everything after that is rounded down.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "a half-life of at least 1; each product stays within the bits that its comment states"
@@ -169,9 +171,9 @@ mod tests {
         fn decay_agrees_with_the_exponential(level in 1u64..1 << 50, elapsed in 0u32..100_000, half_life in 1u32..36_100) {
             let expected = level as f64 * (-f64::from(elapsed) / f64::from(half_life)).exp2();
             let got = decay(level, elapsed, half_life) as f64;
-            // 2^-16 of a half-life is a factor of 1.06e-5.
-            prop_assert!(got <= expected * (1.0 + 1.1e-5) + 1.0, "{got} above {expected}");
-            prop_assert!(got >= expected * (1.0 - 1e-6) - 1.0, "{got} below {expected}");
+            // 2^(2^-16) = 1 + 1.0577e-5
+            prop_assert!(got <= expected * (1.0 + 1.06e-5), "{got} above {expected}");
+            prop_assert!(got >= expected * (1.0 - f64::from(1 << 26).recip()) - 1.0, "{got} below {expected}");
         }
 
         #[test]
