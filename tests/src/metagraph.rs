@@ -152,7 +152,7 @@ impl NetworkState {
             bonds: &bonds,
             emission,
         };
-        let parameters = self.hyperparameters.epoch_params(network.owner.is_some());
+        let parameters = self.hyperparameters.epoch_params(network.owner.as_ref());
         incentive::epoch(&inputs, &parameters).map_err(|error| anyhow::anyhow!("{error}"))
     }
 }

@@ -158,7 +158,8 @@ impl<T: Config> EpochState<T> {
             bonds: &bonds,
             emission,
         };
-        incentive::epoch(&inputs, &params.epoch_params(network.owner.is_some())).map_err(|error| {
+        let params = params.epoch_params(network.owner.as_ref());
+        incentive::epoch(&inputs, &params).map_err(|error| {
             log::error!(target: "metagraph", "the incentive function refused its input: {error}");
             EpochError::Incentive
         })

@@ -250,8 +250,8 @@ impl Hyperparameters {
         }
     }
 
-    /// What the incentive function needs of these. A network without an owner pays no owner's cut.
-    pub fn epoch_params(&self, has_owner: bool) -> EpochParams {
+    /// What the incentive function needs of these, in a network of this `owner`. One without an owner pays no owner's cut.
+    pub fn epoch_params<AccountId>(&self, owner: Option<&AccountId>) -> EpochParams {
         let kappa = self.kappa;
         EpochParams {
             consensus: match self.consensus {
@@ -280,7 +280,7 @@ impl Hyperparameters {
             max_validators: self.max_validators,
             min_stake: self.min_stake,
             server_share: self.server_share,
-            owner_cut: if has_owner { self.owner_cut } else { 0 },
+            owner_cut: owner.map_or(0, |_| self.owner_cut),
         }
     }
 }

@@ -216,7 +216,7 @@ fn outcome_of_next_epoch(netid: NetId) -> EpochOutcome {
         bonds: &bonds,
         emission: pending + blocks * Pallet::<Test>::emission_now(),
     };
-    incentive::epoch(&inputs, &params.epoch_params(network.owner.is_some())).unwrap()
+    incentive::epoch(&inputs, &params.epoch_params(network.owner.as_ref())).unwrap()
 }
 
 /// Runs the next epoch of the only network, and compares everything it leaves with what the incentive function says.
