@@ -157,7 +157,8 @@ hyperparameters! {
     price_min / PriceMin: u64 = 500_000,
     /// Highest registration price, in units. Default 100,000,000,000.
     price_max / PriceMax: u64 = 100_000_000_000,
-    /// Blocks in which the registration price halves. 1 to 36,100. Default 360.
+    /// Blocks in which the registration price halves. 1 to 36,100. Default 360. A new one counts from the last registration
+    /// on, not from now, so the price jumps: up with a longer one, down with a shorter one.
     price_half_life / PriceHalfLife: u32 = 360,
     /// Factor on the price at each registration, in parts per million. 1,000,000 to 3,000,000. Default 1,260,000.
     price_step / PriceStep: u32 = 1_260_000,

@@ -688,6 +688,10 @@ pub mod pallet {
         /// The price is burned; it jumps with each registration and falls with each block. In a full network the neuron that
         /// the last epoch paid least is replaced.
         ///
+        /// The hotkey is not asked: whoever registers a hotkey first owns it, and with it all stake and earnings on it, while
+        /// only its holder can sign for the neuron. So register a hotkey before you show it to anybody. The owner stays while
+        /// the hotkey has stake or a neuron anywhere; a hotkey with neither is forgotten, and anybody may register it anew.
+        ///
         /// # Errors
         /// [`Error::NetworkNotFound`], [`Error::RegistrationDisabled`], [`Error::TooManyRegistrationsThisBlock`],
         /// [`Error::AlreadyRegistered`], [`Error::NotHotkeyOwner`], [`Error::PriceTooHigh`], [`Error::AllNeuronsImmune`],
@@ -761,8 +765,8 @@ pub mod pallet {
         ///
         /// # Details
         /// `row` is a list of (uid, weight), uids strictly ascending; only the weights' proportions count. The whole row is
-        /// replaced. An accepted row gets its fee back, unless the network has no rate limit. Each neuron may set weights once per `weights_rate_limit` blocks; who
-        /// has no validator permit may weigh itself alone, to show that it is there.
+        /// replaced. An accepted row gets its fee back, unless the network has no rate limit. Each neuron may set weights once
+        /// per `weights_rate_limit` blocks; who has no validator permit may weigh itself alone, to show that it is there.
         ///
         /// # Errors
         /// In this order: [`Error::DuplicateUids`] or [`Error::UnsortedUids`], whichever the row shows first,
