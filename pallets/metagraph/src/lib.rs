@@ -766,7 +766,8 @@ pub mod pallet {
         /// # Details
         /// `row` is a list of (uid, weight), uids strictly ascending; only the weights' proportions count. The whole row is
         /// replaced. An accepted row gets its fee back, unless the network has no rate limit. Each neuron may set weights once
-        /// per `weights_rate_limit` blocks; who has no validator permit may weigh itself alone, to show that it is there.
+        /// per `weights_rate_limit` blocks, and one such row of it at a time waits in a transaction pool; who has no validator
+        /// permit may weigh itself alone, to show that it is there.
         ///
         /// # Errors
         /// In this order: [`Error::DuplicateUids`] or [`Error::UnsortedUids`], whichever the row shows first,

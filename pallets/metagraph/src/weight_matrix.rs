@@ -119,6 +119,15 @@ pub struct StoredRow<T: Config> {
     pub entries: Entries<T>,
 }
 
+/// A row that its neuron may set now.
+pub(crate) struct Admitted<T: Config> {
+    /// Whose row it is.
+    pub(crate) rater: Uid,
+    pub(crate) row: WeightRow<T>,
+    /// Whether it pays its fee: not where the network limits the rate, because only that keeps free calls few.
+    pub(crate) pays: Pays,
+}
+
 impl<T: Config> From<RowError> for Error<T> {
     fn from(refused: RowError) -> Self {
         match refused {
@@ -130,28 +139,24 @@ impl<T: Config> From<RowError> for Error<T> {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Stores the row of `hotkey`'s neuron. Gives whether it pays its fee: not where the network limits the rate, because only
-    /// that keeps free calls few.
+    /// Stores the row of `hotkey`'s neuron. Gives whether it pays its fee.
     pub(crate) fn do_set_weights(
         hotkey: &T::AccountId,
         netid: NetId,
         entries: Entries<T>,
         version: u64,
     ) -> Result<Pays, DispatchError> {
-        let (uid, row) = Self::check_weights(hotkey, netid, entries, version)?;
+        let Admitted { rater, row, pays } = Self::check_weights(hotkey, netid, entries, version)?;
         let stored = StoredRow {
             updated_at: Self::now(),
             entries: row.upscaled(),
         };
-        WeightRows::<T>::insert(netid, uid, stored);
-        Self::deposit_event(Event::WeightsSet { netid, uid });
-        match Self::live_hyperparameters(netid)?.weights_rate_limit {
-            0 => Ok(Pays::Yes),
-            _ => Ok(Pays::No),
-        }
+        WeightRows::<T>::insert(netid, rater, stored);
+        Self::deposit_event(Event::WeightsSet { netid, uid: rater });
+        Ok(pays)
     }
 
-    /// Whether `hotkey` may set this row now, and if so the neuron and the row.
+    /// The row, if `hotkey` may set it now.
     ///
     /// # Errors
     /// In this order: the row itself, the network, the neuron, its stake, the program's version, the rate, uids that do
@@ -161,15 +166,15 @@ impl<T: Config> Pallet<T> {
         netid: NetId,
         entries: Entries<T>,
         version: u64,
-    ) -> Result<(Uid, WeightRow<T>), Error<T>> {
+    ) -> Result<Admitted<T>, Error<T>> {
         let row = WeightRow::<T>::try_from(entries)?;
         let params = Self::live_hyperparameters(netid)?;
         let network = Networks::<T>::get(netid).ok_or(Error::<T>::NetworkNotFound)?;
-        let uid = Self::uid_of(netid, hotkey)?;
-        let on_self_only = row.is_only(uid);
+        let rater = Self::uid_of(netid, hotkey)?;
+        let on_self_only = row.is_only(rater);
 
         ensure!(
-            on_self_only || Self::effective_stake(netid, uid)? >= params.min_stake,
+            on_self_only || Self::effective_stake(netid, rater)? >= params.min_stake,
             Error::<T>::NotEnoughStakeToSetWeights
         );
         ensure!(
@@ -177,21 +182,27 @@ impl<T: Config> Pallet<T> {
             Error::<T>::OutdatedWeightsVersion
         );
         ensure!(
-            Self::may_set_weights_again(netid, uid, &params),
+            Self::may_set_weights_again(netid, rater, &params),
             Error::<T>::SettingWeightsTooFast
         );
         ensure!(row.highest.0 < network.n_neurons, Error::<T>::UnknownUid);
-        if on_self_only {
-            return Ok((uid, row));
+        if !on_self_only {
+            ensure!(
+                Self::has_permit(netid, rater)?,
+                Error::<T>::NoValidatorPermit
+            );
+            let enough = usize::from(params.min_weights.min(network.n_neurons));
+            ensure!(row.entries.len() >= enough, Error::<T>::NotEnoughWeights);
+            ensure!(
+                row.largest_share_within(params.max_weight),
+                Error::<T>::WeightTooLarge
+            );
         }
-        ensure!(Self::has_permit(netid, uid)?, Error::<T>::NoValidatorPermit);
-        let enough = usize::from(params.min_weights.min(network.n_neurons));
-        ensure!(row.entries.len() >= enough, Error::<T>::NotEnoughWeights);
-        ensure!(
-            row.largest_share_within(params.max_weight),
-            Error::<T>::WeightTooLarge
-        );
-        Ok((uid, row))
+        let pays = match params.weights_rate_limit {
+            0 => Pays::Yes,
+            _ => Pays::No,
+        };
+        Ok(Admitted { rater, row, pays })
     }
 
     fn may_set_weights_again(netid: NetId, uid: Uid, params: &Hyperparameters) -> bool {

@@ -22,6 +22,9 @@ const TEMPO: u32 = 5;
 /// The program version that the network asks for.
 const VERSION: u64 = 3;
 
+/// The code of an answer to a transaction that provides what one in the pool does (`sc_rpc_api::author::error`).
+const TOO_LOW_PRIORITY: i32 = 1014;
+
 /// A node of a chain whose network 0 refuses all that a network can, and the hotkeys of its neurons after its first
 /// epoch: three validators, one whose stake is below the network's minimum, and one that got no permit. Alice is the
 /// coldkey of all.
@@ -124,6 +127,56 @@ async fn the_pool_refuses_wrong_weights_by_name_and_right_ones_are_free() -> Res
     };
     assert_eq!(*outcome, Err("Metagraph::SettingWeightsTooFast".into()));
     ensure!(client.balance(*block, &account(validator)).await? < before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_each_neuron_one_free_row_waits_in_the_pool() -> Result<()> {
+    let hotkeys: [Keypair; 2] = keypairs("waits//hot")?;
+    let accounts = hotkeys.each_ref().map(account);
+    let coldkey = account(&dev::alice());
+    let neurons: Vec<_> = accounts
+        .iter()
+        .map(|hotkey| json!({ "hotkey": hotkey, "coldkey": coldkey }))
+        .collect();
+    let limited = json!({ "task": "limited", "neurons": neurons });
+    let unlimited = json!({
+        "task": "unlimited",
+        "neurons": neurons,
+        "hyperparameters": { "weightsRateLimit": 0 },
+    });
+    let chain = ChainSpec::dev()
+        .await?
+        .with_funds(&accounts, CTM)
+        .with(&json!({ "metagraph": { "networks": [limited, unlimited] } }))
+        .write()?;
+    // An authority without peers makes no blocks: what is in the pool stays there.
+    let node = Setup::authority(&chain, "alice")?.start().await?;
+    let client = &node.client;
+    // Everybody may weigh oneself.
+    let on_self = |netid, uid| calls::set_weights(netid, &vec![(uid, 1)], 0);
+    let [first, second] = &hotkeys;
+
+    let row = client.signed(&on_self(0, 0), first).await?;
+    client.submit(&row).await?;
+    let again = client.signed(&on_self(0, 0), first).await?;
+    ensure!(row != again, "it has a nonce of its own");
+    match client.submit(&again).await {
+        Err(rpcs::Error::User(refused)) => assert_eq!(refused.code, TOO_LOW_PRIORITY),
+        other => anyhow::bail!("{other:?}"),
+    }
+    assert_eq!(client.pending().await?, 1);
+
+    // Another neuron's row is another matter, and so are rows that pay.
+    for (call, signer) in [
+        (on_self(0, 1), second),
+        (on_self(1, 0), first),
+        (on_self(1, 0), first),
+    ] {
+        let row = client.signed(&call, signer).await?;
+        client.submit(&row).await?;
+    }
+    assert_eq!(client.pending().await?, 4);
     Ok(())
 }
 

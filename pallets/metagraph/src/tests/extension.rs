@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use codec::Encode;
 use frame_support::{
     assert_ok,
     dispatch::{DispatchInfo, DispatchResultWithPostInfo, GetDispatchInfo},
-    pallet_prelude::{InvalidTransaction, TransactionSource, TransactionValidityError},
+    pallet_prelude::{
+        InvalidTransaction, TransactionSource, TransactionValidityError, ValidTransaction,
+    },
 };
 use pallet_transaction_payment::ChargeTransactionPayment;
 use proptest::prelude::*;
@@ -18,18 +21,23 @@ use super::{
     calls::*,
     weight_matrix::{Refusal, accepted_attempt, refused_attempts, strict},
 };
-use crate::{Call, CheckMetagraph, Hyperparameters, NetId, mock::*, refusal_code};
+use crate::{Call, CheckMetagraph, Hyperparameters, NetId, Uid, mock::*, refusal_code};
 
 type Refused = TransactionValidityError;
 
 /// What the pool's door says of this call.
 fn at_the_door(origin: RuntimeOrigin, call: Call<Test>) -> Result<(), Refused> {
+    in_the_pool(origin, call).map(|_| ())
+}
+
+/// What the pool is told of this call.
+fn in_the_pool(origin: RuntimeOrigin, call: Call<Test>) -> Result<ValidTransaction, Refused> {
     let call = RuntimeCall::from(call);
     let info = call.get_dispatch_info();
     let source = TransactionSource::External;
     CheckMetagraph::<Test>::new()
         .validate_only(origin, &call, &info, 0, source, 0)
-        .map(|_| ())
+        .map(|(validity, ..)| validity)
 }
 
 /// What the door has to say for the dispatch's result: the index of the pallet's error, as the metadata has it.
@@ -176,6 +184,67 @@ proptest! {
             }
         });
     }
+}
+
+// ---- what may wait in the pool ----
+
+/// Two networks with this limit, and in each of them hotkeys 1001 and 2001, with uids 0 and 1.
+fn limited(weights_rate_limit: u32) -> ExtBuilder {
+    let params = Hyperparameters {
+        weights_rate_limit,
+        ..lenient()
+    };
+    let neurons = [(1_001, 1, 5_000), (2_001, 2, 5_000)];
+    ExtBuilder::default()
+        .network(params.clone(), &neurons)
+        .network(params, &neurons)
+}
+
+#[test]
+fn of_each_neuron_one_free_row_waits_whatever_is_in_it() {
+    limited(100).build_and_execute(|| {
+        run_to(10);
+        let tags = |hotkey, netid, row: &[(u16, u16)]| {
+            let call = weights_call(NetId(netid), row, 0);
+            let who = RuntimeOrigin::signed(hotkey);
+            in_the_pool(who, call).unwrap().provides
+        };
+        let tag = |netid, uid| vec![("MetagraphWeights", NetId(netid), Uid(uid)).encode()];
+        assert_eq!(tags(1_001, 0, &[(1, 1)]), tag(0, 0));
+        assert_eq!(tags(1_001, 0, &[(0, 7), (1, 1)]), tag(0, 0));
+        assert_eq!(tags(1_001, 0, &[(0, 1)]), tag(0, 0));
+        assert_eq!(tags(1_001, 1, &[(1, 1)]), tag(1, 0));
+        assert_eq!(tags(2_001, 0, &[(0, 1)]), tag(0, 1));
+    });
+}
+
+#[test]
+fn a_free_row_waits_as_long_and_is_as_urgent_as_the_others_say() {
+    limited(1).build_and_execute(|| {
+        run_to(10);
+        let call = weights_call(NET, &[(1, 1)], 0);
+        let ours = in_the_pool(RuntimeOrigin::signed(1_001), call).unwrap();
+        let theirs = ValidTransaction {
+            priority: 7,
+            requires: vec![vec![1]],
+            provides: vec![vec![2]],
+            longevity: 64,
+            propagate: true,
+        };
+        let both = theirs.clone().combine_with(ours.clone());
+        let provides = [theirs.provides.clone(), ours.provides].concat();
+        assert_eq!(both, ValidTransaction { provides, ..theirs });
+    });
+}
+
+#[test]
+fn rows_that_pay_wait_in_any_number() {
+    limited(0).build_and_execute(|| {
+        run_to(10);
+        let call = weights_call(NET, &[(1, 1)], 0);
+        let validity = in_the_pool(RuntimeOrigin::signed(1_001), call);
+        assert_eq!(validity, Ok(ValidTransaction::default()));
+    });
 }
 
 // ---- what it costs ----
