@@ -4,7 +4,7 @@
 #   scripts/test.sh                 all of them, set-up included (this is `make test`)
 #   scripts/test.sh format lint     only these
 #
-# All stages but the last select the same crates with the same features and profile, so a dependency is compiled once
+# All stages but the last two select the same crates with the same features and profile, so a dependency is compiled once
 # for running and checked once for clippy and rustdoc together.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,6 +38,10 @@ stage_pallet() {
   cargo test --release --locked --package pallet-metagraph --features runtime-benchmarks,try-runtime
 }
 
+# The incentive function once more with overflow checks and debug assertions, which release builds leave out: that nothing
+# overflows is a promise of it.
+stage_checked() { cargo test --profile checked --locked --package incentive; }
+
 # Not part of the full run: it needs a tool that most machines do not have. (It would warn of each crate that spells
 # its licence in an old way.)
 stage_licences() {
@@ -60,7 +64,7 @@ run() {
   echo "==> $stage: $((SECONDS - started)) s"
 }
 
-[ $# -gt 0 ] || set -- setup format lint docs build tests pallet
+[ $# -gt 0 ] || set -- setup format lint docs build tests pallet checked
 for stage in "$@"; do
   run "$stage"
 done
