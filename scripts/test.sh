@@ -34,8 +34,13 @@ stage_build() { cargo build $ALL --all-targets; }
 stage_tests() { cargo test $ALL; }
 
 # The pallet again with the features that a network's operators use: benchmarks run as tests, try-state checks compiled in.
+# Clippy as well, since `lint` sees nothing of what is behind them.
 stage_pallet() {
-  cargo test --release --locked --package pallet-metagraph --features runtime-benchmarks,try-runtime
+  local pallet="--release --locked --package pallet-metagraph --features runtime-benchmarks,try-runtime"
+  # shellcheck disable=SC2086  # a list of words
+  SKIP_WASM_BUILD=1 cargo clippy $pallet --all-targets -- -D warnings
+  # shellcheck disable=SC2086
+  cargo test $pallet
 }
 
 # The incentive function once more with overflow checks and debug assertions, which release builds leave out: that nothing
