@@ -1,6 +1,6 @@
 //! The chain of the demo: a development node, and the neurons that are made known to it.
 
-use crate::process::Process;
+use crate::process::{Complaint, Process};
 use anyhow::{Context, Result, bail, ensure};
 use neuron_metagraph::{At, CTM, Call, Chain, Included};
 use neuron_wallet::{Keypair, PublicKey};
@@ -58,21 +58,33 @@ impl LocalChain {
         .map(str::to_owned)
         .into();
         arguments.push(format!("--base-path={}", base.display()));
-        let mut node = Process::start("the node", binary, arguments, folder.join("node.log"))?;
+        let mut node = Process::start(binary, arguments, folder.join("node.log"))?;
         let url = url(&mut node).await?;
         let chain = Chain::connect(std::slice::from_ref(&url)).await?;
         Ok(Self { node, url, chain })
     }
 
-    /// Stops the node.
+    /// What is wrong if the node has ended, which nobody told it to.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub(crate) fn deserted(&mut self) -> Result<Option<Complaint>> {
+        let status = self.node.ended()?;
+        Ok(status.map(|status| self.node.deserted(status)))
+    }
+
+    /// Stops the node. Gives what is wrong with how it ended.
     ///
     /// # Errors
     ///
     /// If the system does not say how it ended.
-    pub(crate) async fn stop(self) -> Result<()> {
-        drop(self.chain);
-        self.node.stop(GRACE).await?;
-        Ok(())
+    pub(crate) async fn stop(self) -> Result<Option<Complaint>> {
+        let Self {
+            mut node, chain, ..
+        } = self;
+        drop(chain);
+        node.stop(GRACE).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the measurements say: the sentences and figures that the summary and the report share.
 
-use crate::observation::{Evaluation, Neuron, Observation, Role};
+use crate::observation::{Evaluation, Failure, Neuron, Observation, Role};
 
 /// The incentive of the neuron that answers noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,16 +160,19 @@ pub(crate) fn calls(observation: &Observation) -> CallTotals {
     totals
 }
 
-/// What was found, in sentences; each says no more than the measurements do.
+/// What was found, in sentences; each says no more than the measurements do. What went wrong comes first.
 pub(crate) fn sentences(observation: &Observation) -> Vec<String> {
-    [
+    let failures = observation.failures.iter().map(failure_sentence);
+    let findings = [
         fall(observation).map(|fall| fall_sentence(&fall)),
         accuracy_sentence(&accuracies(observation)),
         calls_sentence(&calls(observation)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    failures.chain(findings.into_iter().flatten()).collect()
+}
+
+fn failure_sentence(failure: &Failure) -> String {
+    format!("After {:.0} s: {}.", failure.time, failure.text)
 }
 
 fn fall_sentence(fall: &Fall) -> String {
@@ -359,6 +362,15 @@ mod tests {
         assert!(
             said[2].starts_with("The neurons asked each other 1,381 times"),
             "{said:?}"
+        );
+    }
+
+    #[test]
+    fn what_went_wrong_is_said_first() {
+        let said = sentences(&samples::failed());
+        assert_eq!(
+            said[0],
+            "After 40 s: uid 2 ended with signal: 9 (SIGKILL), although nobody told it to."
         );
     }
 

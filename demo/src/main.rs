@@ -74,19 +74,39 @@ async fn demo(options: &Options) -> Result<ExitCode> {
     let mut stage = Stage::open(plan(options)?, options.plain || options.json)?;
     let result = run::run(options, folder.path(), &mut stage).await;
     // From here on the terminal is the user's again.
-    let observation = stage.close();
-    let code = match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut observation = stage.close();
+    let is_interrupted = match result {
+        Ok(()) => false,
         Err(error) if run::was_interrupted(&error) => {
             eprintln!("{error} while {}", observation.phase);
-            ExitCode::from(INTERRUPTED)
+            true
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            observation.fail(None, format!("{error:#}"), String::new());
+            false
+        }
     };
-    if !observation.chain.epochs.is_empty() {
-        finish(options, &observation)?;
+    let finished = match observation.has_measurements() {
+        true => finish(options, &observation),
+        false => Ok(()),
+    };
+    // Last, so that nobody has to look for it above the summary.
+    tell_failures(&observation);
+    finished?;
+    Ok(match observation.failures.is_empty() {
+        _ if is_interrupted => ExitCode::from(INTERRUPTED),
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn tell_failures(observation: &Observation) {
+    for failure in &observation.failures {
+        eprintln!("error: {}", failure.text);
+        if !failure.log.is_empty() {
+            eprintln!("its log ends with\n{}", failure.log);
+        }
     }
-    Ok(code)
 }
 
 /// Prints the summary, and writes the report.

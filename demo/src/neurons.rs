@@ -2,10 +2,10 @@
 
 use crate::{
     chain::NETID,
-    process::Process,
+    process::{Complaint, Process},
     run_log::{Event, RunLog},
 };
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -57,7 +57,7 @@ impl Setup {
         let log = self.folder.join(format!("{name}.log"));
         Ok(Trainee {
             index,
-            process: Process::start(name, &self.worker, arguments, log)?,
+            process: Process::start(&self.worker, arguments, log)?,
             log: RunLog::new(run.join("events.jsonl")),
         })
     }
@@ -124,26 +124,38 @@ impl Trainee {
         self.process.ended()
     }
 
-    /// An error that says how it ended, unless it ended well.
-    ///
-    /// # Errors
-    ///
-    /// See above.
-    pub(crate) fn check(&self, status: ExitStatus) -> Result<()> {
-        if !status.success() {
-            let (name, tail) = (&self.process.name, self.process.tail());
-            bail!("{name} ended with {status}; its log ends with\n{tail}");
-        }
-        Ok(())
+    /// What is wrong if it ended like that although nobody told it to.
+    pub(crate) fn deserted(&self, status: ExitStatus) -> Complaint {
+        self.process.deserted(status)
     }
 
-    /// Tells it to finish, and gives what it still wrote.
+    /// What is wrong if it ended like that by itself, as it was meant to.
+    pub(crate) fn failed(&self, status: ExitStatus) -> Option<Complaint> {
+        let complaint = || self.process.complaint(format!("ended with {status}"));
+        (!status.success()).then(complaint)
+    }
+
+    /// Tells it to finish, and gives what it still wrote, and how it ended.
     ///
     /// # Errors
     ///
     /// If the system does not say how it ended.
-    pub(crate) async fn stop(mut self) -> Result<(usize, Vec<Event>)> {
-        self.process.stop(GRACE).await?;
-        Ok((self.index, self.log.news()?))
+    pub(crate) async fn stop(mut self) -> Result<Last> {
+        let complaint = self.process.stop(GRACE).await?;
+        Ok(Last {
+            index: self.index,
+            events: self.log.news()?,
+            complaint,
+        })
     }
+}
+
+/// The last that is heard of a neuron that was told to stop.
+pub(crate) struct Last {
+    /// Its place among the neurons.
+    pub(crate) index: usize,
+    /// What it still wrote.
+    pub(crate) events: Vec<Event>,
+    /// What is wrong with how it ended.
+    pub(crate) complaint: Option<Complaint>,
 }

@@ -27,6 +27,9 @@ pub(crate) struct Observation {
     pub(crate) alone: Vec<Training>,
     /// What happened, in the order in which it was seen.
     pub(crate) notes: Vec<Note>,
+    /// What went wrong; not even one is a success.
+    #[serde(default)]
+    pub(crate) failures: Vec<Failure>,
 }
 
 /// The parameters of a run.
@@ -267,6 +270,19 @@ pub(crate) struct Note {
     pub(crate) text: String,
 }
 
+/// Something that should not have happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// Seconds since the demo began.
+    pub(crate) time: f64,
+    /// The neuron that did not do what it should, if it was one.
+    pub(crate) uid: Option<u16>,
+    /// What, as a sentence without its full stop.
+    pub(crate) text: String,
+    /// The end of the log that may say why; empty where there is none.
+    pub(crate) log: String,
+}
+
 impl Observation {
     /// Nothing but a plan.
     pub(crate) fn new(plan: Plan) -> Self {
@@ -278,6 +294,7 @@ impl Observation {
             neurons: Vec::new(),
             alone: Vec::new(),
             notes: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -285,6 +302,34 @@ impl Observation {
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         let (time, text) = (self.elapsed, text.into());
         self.notes.push(Note { time, text });
+    }
+
+    /// Remembers that something went wrong.
+    pub(crate) fn fail(&mut self, uid: Option<u16>, text: impl Into<String>, log: String) {
+        let (time, text) = (self.elapsed, text.into());
+        self.note(text.clone());
+        self.failures.push(Failure {
+            time,
+            uid,
+            text,
+            log,
+        });
+    }
+
+    /// Whether the neuron of that uid did something that it should not have.
+    pub(crate) fn has_failed(&self, uid: u16) -> bool {
+        self.failures.iter().any(|failure| failure.uid == Some(uid))
+    }
+
+    /// Whether a neuron counts in means over time: it answers what its model says, and did not end before the others.
+    pub(crate) fn counts(&self, neuron: &Neuron) -> bool {
+        neuron.is_honest() && !self.has_failed(neuron.uid)
+    }
+
+    /// Whether there is anything to show.
+    pub(crate) fn has_measurements(&self) -> bool {
+        let has_learned = |neuron: &Neuron| neuron.training.n_steps() > 0;
+        !self.chain.epochs.is_empty() || self.neurons.iter().any(has_learned)
     }
 
     /// The neuron of that uid.

@@ -5,6 +5,8 @@ use crate::{
     findings::float,
     neurons::Trainee,
     observation::{Chain, Epoch, Observation, Scores},
+    process::Complaint,
+    run_log::Event,
 };
 use anyhow::Result;
 use neuron_metagraph::{At, CTM, Following, Matrix, Metagraph, fraction};
@@ -95,50 +97,65 @@ fn ctm(units: u64) -> f64 {
     float(units) / float(CTM)
 }
 
-/// Writes down what the neurons have logged, and who ended although nobody told it to. Gives how many still run.
+/// Writes down what the neurons have logged. Those that ended although nobody told them to are failures, and leave the list.
 ///
 /// # Errors
 ///
 /// If a run log holds what it should not.
 pub(crate) fn observe_neurons(
-    neurons: &mut [Trainee],
+    neurons: &mut Vec<Trainee>,
     observation: &mut Observation,
     began: u64,
-) -> Result<usize> {
-    let mut running = 0;
-    for trainee in neurons {
+) -> Result<()> {
+    let mut place = 0;
+    while let Some(trainee) = neurons.get_mut(place) {
+        // In this order, so that nothing is missed that an ended one wrote.
         let ended = trainee.ended()?;
         let events = trainee.news()?;
-        let neuron = &mut observation.neurons[trainee.index];
-        let name = neuron.name();
-        let n_rows = neuron.rows.len();
-        for event in events {
-            neuron.apply(event, began);
-        }
-        let mut notes: Vec<String> = neuron.rows[n_rows..]
-            .iter()
-            .map(|row| match (row.result.as_str(), row.block) {
-                ("included", Some(block)) => format!("{name} set weights in block {block}"),
-                (result, _) => format!("{name} set no weights: {result}"),
-            })
-            .collect();
+        write_news(observation, trainee.index, events, began);
         match ended {
-            None => running += 1,
-            Some(status) if neuron.ended.is_none() => {
-                let reason = trainee.check(status).map_or_else(
-                    |error| format!("{error:#}"),
-                    |()| format!("{name} ended by itself"),
-                );
-                neuron.ended = Some(reason.clone());
-                notes.push(reason);
+            Some(status) => {
+                let trainee = neurons.remove(place);
+                let neuron = &mut observation.neurons[trainee.index];
+                let complaint = trainee.deserted(status);
+                neuron.ended = Some(complaint.what.clone());
+                let (uid, name) = (neuron.uid, neuron.name());
+                complain(observation, Some(uid), &name, complaint);
             }
-            Some(_) => {}
-        }
-        for note in notes {
-            observation.note(note);
+            None => place += 1,
         }
     }
-    Ok(running)
+    Ok(())
+}
+
+fn write_news(observation: &mut Observation, index: usize, events: Vec<Event>, began: u64) {
+    let neuron = &mut observation.neurons[index];
+    let n_rows = neuron.rows.len();
+    for event in events {
+        neuron.apply(event, began);
+    }
+    let name = neuron.name();
+    let notes: Vec<String> = neuron.rows[n_rows..]
+        .iter()
+        .map(|row| match (row.result.as_str(), row.block) {
+            ("included", Some(block)) => format!("{name} set weights in block {block}"),
+            (result, _) => format!("{name} set no weights: {result}"),
+        })
+        .collect();
+    for note in notes {
+        observation.note(note);
+    }
+}
+
+/// Writes down what is wrong with how a process ended; `who` begins the sentence.
+pub(crate) fn complain(
+    observation: &mut Observation,
+    uid: Option<u16>,
+    who: &str,
+    complaint: Complaint,
+) {
+    let Complaint { what, log } = complaint;
+    observation.fail(uid, format!("{who} {what}"), log);
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use std::{
 /// Run a chain and a network of neurons on this machine, watch them teach each other, and write a report.
 ///
 /// The first neuron is a validator, the last one answers noise on purpose. Nothing is left running, whatever happens.
+///
+/// Ends with 0 if all went as it should, with 1 if something failed, and be it that one neuron ended before its time, and with
+/// 130 if somebody ended it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "connectome-demo", version)]
 pub(crate) struct Options {

@@ -7,6 +7,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -16,13 +17,46 @@ use tokio::{process::Child, time::timeout};
 /// How many lines of its log are shown when something is wrong with a process.
 const TAIL: usize = 12;
 
+/// What a process is sent that has to stop.
+const STOP: Signal = Signal::INT;
+
 /// A running process. Dropping it kills it (SIGKILL); [`Process::stop`] is kinder.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// What a person calls it.
-    pub(crate) name: String,
     child: Child,
     log: PathBuf,
+}
+
+/// What is wrong with how a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    /// What follows its name in a sentence: `ended with exit status: 1`.
+    pub(crate) what: String,
+    /// The end of what it printed.
+    pub(crate) log: String,
+}
+
+/// How a process ended that was told to stop.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// In time.
+    InTime(ExitStatus),
+    /// It was killed, after this much grace.
+    Killed(Duration),
+}
+
+impl End {
+    /// What is wrong with it. Who knew nothing yet of signals is allowed to die of the one that it was sent.
+    fn complaint(self) -> Option<String> {
+        match self {
+            Self::InTime(status) if status.success() => None,
+            Self::InTime(status) if status.signal() == Some(STOP.as_raw()) => None,
+            Self::InTime(status) => Some(format!("was told to stop, and ended with {status}")),
+            Self::Killed(grace) => Some(format!(
+                "was told to stop, did not within {grace:?}, and was killed"
+            )),
+        }
+    }
 }
 
 impl Process {
@@ -34,7 +68,6 @@ impl Process {
     ///
     /// If it cannot be started.
     pub(crate) fn start(
-        name: impl Into<String>,
         program: &Path,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
         log: PathBuf,
@@ -54,8 +87,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be started", program.display()))?;
-        let name = name.into();
-        Ok(Self { name, child, log })
+        Ok(Self { child, log })
     }
 
     /// How it ended, if it has.
@@ -67,33 +99,38 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
-    /// Waits until it ends.
+    /// Tells it to stop, as Ctrl-C would, and kills it after `grace`. Gives what is wrong with how it ended; nothing, where
+    /// [`ended`](Self::ended) has told that already.
     ///
     /// # Errors
     ///
-    /// If the system does not say.
-    pub(crate) async fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait().await?)
-    }
-
-    /// Tells it to stop, as Ctrl-C would, and kills it after `grace`. Gives how it ended.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not say.
-    pub(crate) async fn stop(mut self, grace: Duration) -> Result<ExitStatus> {
-        if let Some(pid) = self.child.id() {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            // What cannot be told any more has ended; the wait below finds out.
-            let _ = pid.map(|pid| kill_process(pid, Signal::INT));
-        }
-        match timeout(grace, self.child.wait()).await {
-            Ok(status) => Ok(status?),
+    /// If the system does not say how it ended.
+    pub(crate) async fn stop(&mut self, grace: Duration) -> Result<Option<Complaint>> {
+        let Some(pid) = self.child.id() else {
+            return Ok(None);
+        };
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        // What cannot be told any more has ended; the wait below finds out.
+        let _ = pid.map(|pid| kill_process(pid, STOP));
+        let end = match timeout(grace, self.child.wait()).await {
+            Ok(status) => End::InTime(status?),
             Err(_) => {
                 self.child.kill().await?;
-                self.wait().await
+                End::Killed(grace)
             }
-        }
+        };
+        Ok(end.complaint().map(|what| self.complaint(what)))
+    }
+
+    /// What is wrong if it ended like that although nobody told it to.
+    pub(crate) fn deserted(&self, status: ExitStatus) -> Complaint {
+        self.complaint(format!("ended with {status}, although nobody told it to"))
+    }
+
+    /// What is wrong with it, with the end of what it printed.
+    pub(crate) fn complaint(&self, what: String) -> Complaint {
+        let log = self.tail();
+        Complaint { what, log }
     }
 
     /// The end of what it printed.
@@ -115,4 +152,32 @@ impl Process {
 fn is_setting(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(b"CONNECTOME_") || name == b"RUST_LOG"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lower byte: the signal that ended it; the byte above: its exit code.
+    fn in_time(wait_status: i32) -> End {
+        End::InTime(ExitStatus::from_raw(wait_status))
+    }
+
+    #[test]
+    fn who_stops_when_told_gives_no_reason_to_complain() {
+        assert_eq!(in_time(0).complaint(), None);
+        // SIGINT
+        assert_eq!(in_time(2).complaint(), None);
+    }
+
+    #[test]
+    fn who_fails_dies_or_hangs_when_told_to_stop_is_complained_about() {
+        let complaint = |end: End| end.complaint().expect("something is wrong");
+        let failed = "was told to stop, and ended with exit status: 3";
+        assert_eq!(complaint(in_time(3 << 8)), failed);
+        let died = "was told to stop, and ended with signal: 11 (SIGSEGV)";
+        assert_eq!(complaint(in_time(11)), died);
+        let hung = "was told to stop, did not within 15s, and was killed";
+        assert_eq!(complaint(End::Killed(Duration::from_secs(15))), hung);
+    }
 }

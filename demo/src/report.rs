@@ -33,12 +33,22 @@ pub(crate) fn render(observation: &Observation) -> String {
         ),
     );
     page.findings(&findings::sentences(observation));
+    failures(observation, &mut page);
     introduction(observation, &mut page);
     learning(observation, &mut page);
     incentive(observation, &mut page);
     calls(observation, &mut page);
     parameters(observation, &mut page);
     page.finish()
+}
+
+/// The logs of what failed; what that was is among the findings.
+fn failures(observation: &Observation, page: &mut Page) {
+    for failure in &observation.failures {
+        if !failure.log.is_empty() {
+            page.log(&failure.text, &failure.log);
+        }
+    }
 }
 
 fn introduction(observation: &Observation, page: &mut Page) {
@@ -333,6 +343,16 @@ mod tests {
             .expect("a section");
         let figure = figure.split("</figure>").next().expect("a figure");
         assert!(figure.contains(">uid 4 (garbage)</text>"));
+    }
+
+    #[test]
+    fn what_failed_is_there_with_the_end_of_its_log() {
+        let html = render(&samples::failed());
+        let said = "uid 2 ended with signal: 9 (SIGKILL), although nobody told it to";
+        assert!(html.contains(&format!("<li>After 40 s: {said}.</li>")));
+        assert!(html.contains(&format!("{said}. Its log ends with</p>")));
+        assert!(html.contains("<pre>step 60\nstep &lt;61&gt;</pre>"));
+        assert!(!render(&samples::finished()).contains("<pre>"));
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! chain ─► register ─► train together ─► stop ─► train alone ─► done
 //! ```
 //!
-//! Whatever goes wrong, processes die with the values that hold them.
+//! Whatever goes wrong, processes die with the values that hold them. Who ends although nobody told it to, or does not when
+//! it is told, is a failure of the demo: it is written down, and the others go on, as they would in a network.
 
 use crate::{
     chain::{self, LocalChain, Member},
     neurons::{Setup, Trainee},
     observation::{Neuron, Phase, Role, Training},
-    observe::{ChainObserver, observe_neurons},
+    observe::{ChainObserver, complain, observe_neurons},
     options::Options,
     stage::{Interrupted, Stage},
 };
@@ -25,7 +26,8 @@ use std::{
 ///
 /// # Errors
 ///
-/// [`Interrupted`] if somebody ended it, or what went wrong. What was measured until then is on the stage.
+/// [`Interrupted`] if somebody ended it, or what kept it from going on. What was measured until then is on the stage, and so
+/// are failures that did not.
 pub(crate) async fn run(options: &Options, folder: &Path, stage: &mut Stage) -> Result<()> {
     let setup = Setup {
         worker: options.worker()?,
@@ -34,15 +36,16 @@ pub(crate) async fn run(options: &Options, folder: &Path, stage: &mut Stage) -> 
         seed: options.seed,
     };
     let node = options.node()?;
-    let chain = stage.during(LocalChain::start(&node, folder)).await?;
+    let mut chain = stage.during(LocalChain::start(&node, folder)).await?;
     stage.enter(Phase::Registering);
     let members = register(&chain, &setup, stage).await?;
     stage.enter(Phase::Training);
     let mut neurons = start(&setup, &chain, &members, stage)?;
-    let trained = train_together(options, &chain, &mut neurons, stage).await;
+    let trained = train_together(options, &mut chain, &mut neurons, stage).await;
     stage.enter(Phase::Stopping);
-    stop(neurons, chain, stage).await?;
+    let stopped = stop(neurons, chain, stage).await;
     trained?;
+    stopped?;
     stage.enter(Phase::TrainingAlone);
     train_alone(&setup, stage).await?;
     stage.enter(Phase::Done);
@@ -112,16 +115,20 @@ fn start(
 
 async fn train_together(
     options: &Options,
-    chain: &LocalChain,
-    neurons: &mut [Trainee],
+    chain: &mut LocalChain,
+    neurons: &mut Vec<Trainee>,
     stage: &mut Stage,
 ) -> Result<()> {
     let mut observer = stage.during(ChainObserver::begin(&chain.chain)).await?;
     while !is_enough(options, stage) {
         stage.tick().await?;
-        let running = observe_neurons(neurons, &mut stage.observation, stage.began_ms)?;
-        if running == 0 {
-            bail!("no neuron is left; {}", last_words(stage));
+        observe_neurons(neurons, &mut stage.observation, stage.began_ms)?;
+        if neurons.is_empty() {
+            bail!("no neuron is left");
+        }
+        if let Some(complaint) = chain.deserted()? {
+            complain(&mut stage.observation, None, "the node", complaint);
+            bail!("no chain is left");
         }
         observer.observe(&mut stage.observation).await?;
     }
@@ -143,23 +150,24 @@ fn is_enough(options: &Options, stage: &Stage) -> bool {
             .is_some_and(|(wanted, done)| done >= wanted)
 }
 
-fn last_words(stage: &Stage) -> String {
-    let notes = &stage.observation.notes;
-    notes
-        .last()
-        .map_or_else(String::new, |note| note.text.clone())
-}
-
 /// Stops the neurons, then the chain. A second interruption kills them.
 async fn stop(neurons: Vec<Trainee>, chain: LocalChain, stage: &mut Stage) -> Result<()> {
     let all = futures::future::try_join_all(neurons.into_iter().map(Trainee::stop));
     let began = stage.began_ms;
-    for (index, events) in stage.during(all).await? {
-        for event in events {
-            stage.observation.neurons[index].apply(event, began);
+    for last in stage.during(all).await? {
+        let neuron = &mut stage.observation.neurons[last.index];
+        for event in last.events {
+            neuron.apply(event, began);
+        }
+        let (uid, name) = (neuron.uid, neuron.name());
+        if let Some(complaint) = last.complaint {
+            complain(&mut stage.observation, Some(uid), &name, complaint);
         }
     }
-    stage.during(chain.stop()).await
+    if let Some(complaint) = stage.during(chain.stop()).await? {
+        complain(&mut stage.observation, None, "the node", complaint);
+    }
+    Ok(())
 }
 
 /// Trains every model again without a network, as many at a time as there are processors.
@@ -186,8 +194,12 @@ async fn train_alone(setup: &Setup, stage: &mut Stage) -> Result<()> {
                 twin.apply(event, stage.began_ms);
             }
             if let Some(status) = ended {
-                trainee.check(status)?;
-                running.swap_remove(place);
+                let trainee = running.swap_remove(place);
+                if let Some(complaint) = trainee.failed(status) {
+                    let name = stage.observation.neurons[trainee.index].name();
+                    let twin = format!("the model of {name} that trained alone");
+                    complain(&mut stage.observation, None, &twin, complaint);
+                }
             }
         }
     }

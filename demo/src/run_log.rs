@@ -1,4 +1,6 @@
 //! The log that a training neuron writes while it runs: one JSON object a line, read as it grows.
+//!
+//! `neuron-learn` defines it, and is no dependency, because it brings libtorch. That both mean the same `tests/live.rs` shows.
 
 use crate::{
     findings::float,

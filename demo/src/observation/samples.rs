@@ -11,7 +11,14 @@ const GARBAGE: u16 = 4;
 
 /// One of each kind.
 pub(crate) fn all() -> Vec<Observation> {
-    vec![nothing(), beginning(), training(), finished(), recorded()]
+    vec![
+        nothing(),
+        beginning(),
+        training(),
+        failed(),
+        finished(),
+        recorded(),
+    ]
 }
 
 /// What a run of eight epochs measured, with every fourth of its steps.
@@ -52,6 +59,14 @@ pub(crate) fn training() -> Observation {
     for neuron in &mut observation.neurons {
         neuron.training = learned(60, 0.02, f64::from(neuron.uid));
     }
+    observation
+}
+
+/// As [`training`], but one of the neurons was killed.
+pub(crate) fn failed() -> Observation {
+    let mut observation = training();
+    let text = "uid 2 ended with signal: 9 (SIGKILL), although nobody told it to";
+    observation.fail(Some(2), text, "step 60\nstep <61>".into());
     observation
 }
 

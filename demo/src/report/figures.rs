@@ -30,7 +30,7 @@ const LEGEND: [(&str, &str); 3] = [
 /// Mean accuracy of the honest neurons over steps.
 pub(super) fn mean_accuracy(observation: &Observation, page: &mut Page) {
     let honest: Vec<(&Neuron, Option<&Training>)> = with_twins(observation)
-        .filter(|(neuron, _)| neuron.is_honest())
+        .filter(|(neuron, _)| observation.counts(neuron))
         .collect();
     let together: Vec<_> = honest.iter().map(|(neuron, _)| &neuron.training).collect();
     let alone: Vec<_> = honest.iter().filter_map(|(_, twin)| *twin).collect();
@@ -88,11 +88,11 @@ pub(super) fn losses(observation: &Observation, page: &mut Page) {
     let honest: Vec<&[Step]> = observation
         .neurons
         .iter()
-        .filter(|neuron| neuron.is_honest())
+        .filter(|neuron| observation.counts(neuron))
         .map(|neuron| neuron.training.steps.as_slice())
         .collect();
     let alone: Vec<&[Step]> = with_twins(observation)
-        .filter(|(neuron, _)| neuron.is_honest())
+        .filter(|(neuron, _)| observation.counts(neuron))
         .filter_map(|(_, twin)| Some(twin?.steps.as_slice()))
         .collect();
     let mean =

@@ -61,6 +61,15 @@ impl Page {
         self.html.push_str("</ul>\n");
     }
 
+    /// The end of a log, below what it is about.
+    pub(crate) fn log(&mut self, about: &str, log: &str) {
+        let (about, log) = (escape(about), escape(log));
+        put!(
+            self.html,
+            "<p class=\"about\">{about}. Its log ends with</p>\n<pre>{log}</pre>\n"
+        );
+    }
+
     /// Pictures side by side, or below each other where there is no room, each with a name; then what one sees in them.
     pub(crate) fn figure(
         &mut self,
@@ -160,6 +169,8 @@ p { max-width: 46em; }
 .subtitle { color: var(--quiet); margin: 0 0 24px; }
 .findings { margin: 0; padding: 14px 20px 14px 38px; border-left: 3px solid var(--s0); background: var(--grid); }
 .findings li { margin: 4px 0; max-width: 52em; }
+.about { margin: 20px 0 4px; }
+pre { margin: 0; padding: 10px 14px; background: var(--grid); font-size: 13px; overflow-x: auto; }
 figure { margin: 20px 0 8px; }
 figcaption { color: var(--quiet); font-size: 14px; max-width: 60em; margin-top: 6px; }
 figcaption b { color: var(--text); }
