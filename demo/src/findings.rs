@@ -1,6 +1,7 @@
 //! What the measurements say: the sentences and figures that the summary and the report share.
 
 use crate::observation::{Evaluation, Failure, Neuron, Observation, Role};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// The incentive of the neuron that answers noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -158,6 +159,19 @@ pub(crate) fn calls(observation: &Observation) -> CallTotals {
     }
     totals.mean_ms = ms / float(totals.answered.max(1));
     totals
+}
+
+/// How often the requests of all neurons ended in which way: answered first, then what happened most.
+pub(crate) fn outcomes(observation: &Observation) -> Vec<(&str, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for neuron in &observation.neurons {
+        for (outcome, calls) in neuron.calls.values().flatten() {
+            *counts.entry(outcome).or_default() += calls.n;
+        }
+    }
+    let mut outcomes: Vec<(&str, u64)> = counts.into_iter().collect();
+    outcomes.sort_by_key(|(outcome, n)| (*outcome != ANSWERED, Reverse(*n)));
+    outcomes
 }
 
 /// What was found, in sentences; each says no more than the measurements do. What went wrong comes first.
@@ -372,6 +386,16 @@ mod tests {
             said[0],
             "After 40 s: uid 2 ended with signal: 9 (SIGKILL), although nobody told it to."
         );
+    }
+
+    #[test]
+    fn outcomes_are_counted_over_all_neurons_with_the_answered_first() {
+        let observation = samples::finished();
+        // Each of five asks the four others 600 times, 3 of them too late, but the garbage neuron 210 times.
+        let n = 5 * 4 * 600 - 4 * (600 - 210);
+        let counted = outcomes(&observation);
+        assert_eq!(counted, [("Success", n - 60), ("Timeout", 60)]);
+        assert_eq!(outcomes(&samples::nothing()), []);
     }
 
     #[test]

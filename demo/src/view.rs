@@ -24,7 +24,7 @@ pub(crate) enum View {
 }
 
 impl View {
-    /// The dashboard if stderr and stdin are a terminal and nobody asked for lines.
+    /// The dashboard if stdout, where it is drawn, and stdin are a terminal and nobody asked for lines.
     ///
     /// # Errors
     ///

@@ -1,7 +1,10 @@
-//! The dashboard: the neurons in a table, their incentive and accuracy as curves, the weight matrix, what happened.
+//! The dashboard: the neurons in a table, what became of their calls, incentive and accuracy as curves, the weight matrix,
+//! what happened.
+//!
+//! A terminal of 80 columns and 24 lines has all of it but the weight matrix.
 
 use crate::{
-    findings::{ANSWERED, amount, average, float, grouped, percent},
+    findings::{self, ANSWERED, average, float, grouped},
     observation::{Neuron, Observation, Phase, Role, Training},
 };
 use ratatui::{
@@ -10,7 +13,9 @@ use ratatui::{
     style::{Color, Modifier, Style},
     symbols::Marker,
     text::{Line, Span},
-    widgets::{Axis, Block, Cell, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table},
+    widgets::{
+        Axis, Block, Borders, Cell, Chart, Dataset, Gauge, GraphType, Paragraph, Row, Table,
+    },
 };
 
 /// One colour for each neuron that is honest, apart from red and green.
@@ -24,14 +29,18 @@ const COLOURS: [Color; 5] = [
 /// The colour of the neuron that answers noise.
 const GARBAGE: Color = Color::LightRed;
 const QUIET: Style = Style::new().fg(Color::DarkGray);
+/// What became of calls that were not answered.
+const FAILED: Style = Style::new().fg(Color::Yellow);
 
 /// Draws all of it.
 pub(super) fn draw(frame: &mut Frame<'_>, observation: &Observation) {
     let n_neurons = u16::try_from(observation.neurons.len()).unwrap_or(u16::MAX);
-    let [head, progress, table, middle, notes] = Layout::vertical([
+    let outcomes = outcomes(observation, frame.area().width);
+    let [head, progress, table, calls, middle, notes] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(n_neurons.saturating_add(3)),
+        Constraint::Length(n_neurons.saturating_add(2)),
+        Constraint::Length(u16::try_from(outcomes.len()).unwrap_or(u16::MAX)),
         Constraint::Fill(1),
         Constraint::Length(6),
     ])
@@ -39,9 +48,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, observation: &Observation) {
     frame.render_widget(title(observation), head);
     frame.render_widget(gauge(observation), progress);
     frame.render_widget(neurons(observation, table.width), table);
-    let matrix_width = match 6 + 7 * n_neurons.max(3) {
+    frame.render_widget(Paragraph::new(outcomes), calls);
+    let matrix_width = match 6 + 7 * n_neurons {
         // Curves first.
-        width if 2 * width > middle.width => 0,
+        width if 2 * width > middle.width || n_neurons == 0 => 0,
         width => width,
     };
     let [left, centre, right] = Layout::horizontal([
@@ -62,10 +72,11 @@ fn title(observation: &Observation) -> Line<'static> {
         Span::styled(" Connectome ", Style::new().add_modifier(Modifier::BOLD)),
         Span::raw(format!("{}  ", observation.phase)),
     ];
-    if chain.block > 0 {
+    // Before there is one, and after it, there is nothing to say of it.
+    if chain.block > 0 && observation.phase < Phase::Stopping {
         let left = chain.next_epoch.saturating_sub(chain.block);
         spans.push(Span::raw(format!(
-            "block {}  next epoch in {left} blocks  ",
+            "block {}, epoch in {left}  ",
             chain.block
         )));
     }
@@ -101,54 +112,82 @@ fn gauge(observation: &Observation) -> Gauge<'static> {
         .ratio(ratio.clamp(0.0, 1.0))
 }
 
-/// The columns of the table: name, width, and from what width of the table on there is room for it.
-const COLUMNS: [(&str, u16, u16); 15] = [
-    ("uid", 3, 0),
-    ("part", 11, 0),
-    ("step", 6, 0),
-    ("loss", 6, 0),
-    ("local", 6, 110),
-    ("network", 7, 110),
-    ("with", 6, 0),
-    ("without", 7, 0),
-    ("alone", 6, 0),
-    ("stake", 8, 100),
-    ("incentive", 9, 0),
-    ("dividends", 9, 90),
-    ("calls", 7, 0),
-    ("failed", 6, 78),
-    ("ms", 4, 125),
+/// The columns of the table: name, a shorter name where there is no room for it, and the width of what stands below.
+///
+/// Short names and what stands below them take 80 columns.
+const COLUMNS: [(&str, &str, u16); 14] = [
+    ("uid", "uid", 3),
+    ("part", "part", 9),
+    ("steps", "steps", 5),
+    ("loss", "loss", 5),
+    ("local", "local", 5),
+    ("network", "net", 5),
+    ("with", "with", 4),
+    ("without", "w/o", 4),
+    ("alone", "alone", 5),
+    ("stake", "stake", 5),
+    ("incentive", "inc", 4),
+    ("dividends", "div", 4),
+    ("calls", "calls", 5),
+    ("failed", "fail", 4),
 ];
 
-fn neurons(observation: &Observation, width: u16) -> Table<'static> {
-    let shown = || COLUMNS.iter().map(|(_, _, room)| *room <= width);
-    let row = |cells: Vec<Cell<'static>>| {
-        let cells = cells.into_iter().zip(shown());
-        Row::new(cells.filter_map(|(cell, shown)| shown.then_some(cell)))
+/// The heads of the columns and their widths in a table of that width, and the space between two of them.
+///
+/// A number of which a part is missing is worse than none: where there is no room for a column, it is left out with those
+/// after it.
+fn columns(room: u16) -> (Vec<(&'static str, u16)>, u16) {
+    let named = |names: fn(&(&'static str, &'static str, u16)) -> &'static str| {
+        COLUMNS.map(|column| {
+            let name = names(&column);
+            let of_name = u16::try_from(name.len()).unwrap_or(u16::MAX);
+            (name, column.2.max(of_name))
+        })
     };
+    let width =
+        |columns: &[(&str, u16)]| columns.iter().map(|(_, width)| width + 1).sum::<u16>() - 1;
+    let mut columns = named(|(name, _, _)| name).to_vec();
+    if width(&columns) > room {
+        columns = named(|(_, short, _)| short).to_vec();
+    }
+    while columns.len() > 1 && width(&columns) > room {
+        columns.pop();
+    }
+    let left = room.saturating_sub(width(&columns));
+    let gaps = u16::try_from(columns.len()).unwrap_or(u16::MAX);
+    (columns, 1 + (left / gaps).min(3))
+}
+
+fn neurons(observation: &Observation, width: u16) -> Table<'static> {
+    let (columns, spacing) = columns(width);
+    let n = columns.len();
     let rows = observation
         .neurons
         .iter()
         .enumerate()
         .map(|(index, neuron)| {
-            row(cells(observation, index, neuron)).style(Style::new().fg(colour(neuron, index)))
+            let cells = cells(observation, index, neuron).into_iter().take(n);
+            Row::new(cells.map(right)).style(Style::new().fg(colour(neuron, index)))
         });
-    let heads = COLUMNS.map(|(name, _, _)| right(name.into())).into();
-    let widths = COLUMNS
-        .iter()
-        .zip(shown())
-        .filter_map(|((_, width, _), shown)| shown.then_some(Constraint::Length(*width)));
+    let heads = columns.iter().map(|(name, _)| right((*name).into()));
+    let title = " neurons: losses; accuracies, %; stake, CTM; incentive, dividends, % ";
+    let widths = columns.iter().map(|(_, width)| Constraint::Length(*width));
     Table::new(rows, widths)
-        .header(row(heads).style(QUIET))
-        .column_spacing(1)
-        .block(Block::bordered().title(" neurons ").border_style(QUIET))
+        .header(Row::new(heads).style(QUIET))
+        .column_spacing(spacing)
+        .block(
+            Block::new()
+                .borders(Borders::TOP)
+                .title(title)
+                .border_style(QUIET),
+        )
 }
 
-fn cells(observation: &Observation, index: usize, neuron: &Neuron) -> Vec<Cell<'static>> {
+fn cells(observation: &Observation, index: usize, neuron: &Neuron) -> [String; 14] {
     let training = &neuron.training;
     let step = training.steps.last();
-    let loss = |value: Option<f64>| value.map_or_else(nothing, |loss| format!("{loss:.3}"));
-    let share = |value: Option<f64>| value.map_or_else(nothing, percent);
+    let loss = |value: Option<f64>| value.map_or_else(nothing, short_loss);
+    let share = |value: Option<f64>| value.map_or_else(nothing, short_percent);
     let evaluation = training.evaluations.last();
     let twin = observation
         .alone
@@ -161,38 +200,91 @@ fn cells(observation: &Observation, index: usize, neuron: &Neuron) -> Vec<Cell<'
         .get(&neuron.uid)
         .copied()
         .or(scores.map(|scores| scores.stake));
-    let (mut n, mut answered, mut ms) = (0, 0, 0.0);
+    let (mut n, mut answered) = (0, 0);
     for (outcome, calls) in neuron.calls.values().flatten() {
         n += calls.n;
         if outcome == ANSWERED {
             answered += calls.n;
-            ms += calls.ms;
         }
     }
-    let mean_ms = (answered > 0).then(|| ms / float(answered));
-    let part = match &neuron.ended {
-        Some(_) if observation.phase == Phase::Training => format!("{} †", neuron.role),
-        _ => neuron.role.to_string(),
+    let mark = match observation.has_failed(neuron.uid) {
+        true => "†",
+        false => "",
     };
     [
-        neuron.uid.to_string(),
-        part,
-        grouped(training.n_steps()),
+        format!("{mark}{}", neuron.uid),
+        neuron.role.to_string(),
+        short_count(training.n_steps()),
         loss(step.and_then(|step| step.loss)),
         loss(step.and_then(|step| step.local_loss)),
         loss(step.and_then(|step| step.network_loss)),
         share(evaluation.and_then(|evaluation| evaluation.network_accuracy)),
         share(evaluation.and_then(|evaluation| evaluation.local_accuracy)),
         share(twin.and_then(|twin| twin.local_accuracy)),
-        stake.map_or_else(nothing, amount),
+        stake.map_or_else(nothing, short_amount),
         share(scores.map(|scores| scores.incentive)),
         share(scores.map(|scores| scores.dividends)),
-        grouped(n),
-        grouped(n - answered),
-        mean_ms.map_or_else(nothing, |ms| format!("{ms:.0}")),
+        short_count(n),
+        short_count(n - answered),
     ]
-    .map(right)
-    .into()
+}
+
+/// At most five characters, up to ten million.
+fn short_count(count: u64) -> String {
+    match count {
+        0..10_000 => grouped(count),
+        10_000..100_000 => count.to_string(),
+        _ => format!("{}k", count / 1_000),
+    }
+}
+
+/// Whole CTM, as [`short_count`].
+fn short_amount(ctm: f64) -> String {
+    let whole = format!("{ctm:.0}").parse();
+    whole.map_or_else(|_| nothing(), short_count)
+}
+
+/// Four characters at most: `97.2`, of a hundred.
+fn short_percent(share: f64) -> String {
+    match 100.0 * share {
+        all if all >= 99.95 => format!("{all:.0}"),
+        part => format!("{part:.1}"),
+    }
+}
+
+/// Five characters at most.
+fn short_loss(loss: f64) -> String {
+    match loss {
+        loss if loss < 9.9995 => format!("{loss:.3}"),
+        loss if loss < 999.95 => format!("{loss:.1}"),
+        loss => format!("{loss:.0e}"),
+    }
+}
+
+/// What became of the calls of all neurons: `calls 1,381: Success 1,380, 85 ms on average; Timeout 1`, in as many lines as
+/// that takes.
+fn outcomes(observation: &Observation, width: u16) -> Vec<Line<'static>> {
+    let totals = findings::calls(observation);
+    let mut lines = vec![Line::styled(format!(" calls {}", grouped(totals.n)), QUIET)];
+    for (outcome, n) in findings::outcomes(observation) {
+        let (text, style) = match outcome {
+            ANSWERED => (
+                format!(
+                    "{outcome} {} ({:.0} ms on average)",
+                    grouped(n),
+                    totals.mean_ms
+                ),
+                Style::new(),
+            ),
+            _ => (format!("{outcome} {}", grouped(n)), FAILED),
+        };
+        let item = Span::styled(format!("  {text}"), style);
+        match lines.last_mut() {
+            Some(line) if line.width() + item.width() <= usize::from(width) => line.push_span(item),
+            _ => lines.push(Line::from(item)),
+        }
+    }
+    lines
 }
 
 fn right(text: String) -> Cell<'static> {
@@ -253,14 +345,14 @@ fn accuracy(frame: &mut Frame<'_>, area: Rect, observation: &Observation) {
         observation
             .neurons
             .iter()
-            .filter(|neuron| neuron.is_honest())
+            .filter(|neuron| observation.counts(neuron))
     };
     let together: Vec<&Training> = honest().map(|neuron| &neuron.training).collect();
     let alone: Vec<&Training> = observation
         .alone
         .iter()
         .zip(&observation.neurons)
-        .filter(|(_, neuron)| neuron.is_honest())
+        .filter(|(_, neuron)| observation.counts(neuron))
         .map(|(twin, _)| twin)
         .collect();
     let with = mean_curve(&together, |evaluation| evaluation.network_accuracy);
@@ -292,7 +384,7 @@ fn accuracy(frame: &mut Frame<'_>, area: Rect, observation: &Observation) {
                 .data(points)
         })
         .collect();
-    let title = " accuracy by step, %, mean of the honest ";
+    let title = " accuracy by step, %, honest mean ";
     frame.render_widget(chart(title, datasets, [0.0, steps], [lowest, 100.0]), area);
 }
 
@@ -402,17 +494,17 @@ mod tests {
         terminal.backend().to_string()
     }
 
+    /// The row of the neuron that plays this part.
+    fn row<'a>(screen: &'a str, part: &str) -> &'a str {
+        let found = screen.lines().find(|line| line.contains(part));
+        found.unwrap_or_else(|| panic!("no {part} in\n{screen}"))
+    }
+
     #[test]
     fn every_neuron_is_in_the_table_with_its_part_and_its_incentive() {
         let screen = drawn(&samples::finished(), 140, 40);
-        let row = |part: &str| {
-            let found = screen.lines().find(|line| line.contains(part));
-            found
-                .unwrap_or_else(|| panic!("no {part} in\n{screen}"))
-                .to_owned()
-        };
-        assert!(row(" validator ").contains("25.0%"), "{screen}");
-        assert!(row(" garbage ").contains(" 0.1%"), "{screen}");
+        assert!(row(&screen, " validator ").contains(" 25.0 "), "{screen}");
+        assert!(row(&screen, " garbage ").contains(" 0.1 "), "{screen}");
         assert!(
             screen.contains("2,400 of") || screen.contains("3,000 of 3,000 steps alone"),
             "{screen}"
@@ -420,12 +512,66 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_no_narrow_screen_is_left_out_whole() {
-        let screen = drawn(&samples::finished(), 80, 30);
-        for kept in ["incentive", "without", "25.0%", "97.0%", "garbage"] {
-            assert!(screen.contains(kept), "{kept}\n{screen}");
+    fn the_smallest_usual_terminal_has_everything_whole() {
+        let screen = drawn(&samples::finished(), 80, 24);
+        for (_, head, _) in COLUMNS {
+            assert!(screen.contains(&format!("{head} ")) || head == "fail");
         }
-        assert!(!screen.contains("dividends"), "{screen}");
+        let cells: Vec<&str> = row(&screen, " validator ").split_whitespace().collect();
+        // After the quote that begins a line of the screen: uid, part, steps, three losses, accuracy with, without and
+        // alone, stake, incentive, dividends, calls, failed.
+        assert_eq!(cells[1..4], ["0", "validator", "600"], "{screen}");
+        assert!(cells[4..7].iter().all(|loss| loss.len() == 5), "{screen}");
+        // The formula of the sample: errors of 0.03 + 0.87 · e^(−0.02 · 600), a fifth less with the network, and of
+        // 0.03 + 0.87 · e^(−0.012 · 600) alone.
+        assert_eq!(cells[7..10], ["97.6", "97.0", "96.9"], "{screen}");
+        assert_eq!(cells[10..12], ["3,000", "25.0"], "{screen}");
+        // 3 / 11; see the test of `findings::outcomes`
+        assert_eq!(cells[12..14], ["27.3", "2,010"], "{screen}");
+        assert!(cells[14].starts_with("12"), "{screen}");
+        assert!(
+            screen.contains(" calls 10,440  Success 10,380 (46 ms on average)  Timeout 60 "),
+            "{screen}"
+        );
+    }
+
+    #[test]
+    fn columns_take_the_room_that_there_is() {
+        let heads = |room: u16| -> Vec<&str> {
+            let (columns, spacing) = columns(room);
+            let n = u16::try_from(columns.len()).expect("few columns");
+            let widths: u16 = columns.iter().map(|(_, width)| *width).sum();
+            assert!(n == 1 || widths + spacing * (n - 1) <= room, "{room}");
+            columns.into_iter().map(|(name, _)| name).collect()
+        };
+        for room in 0..300 {
+            heads(room);
+        }
+        let (long, short): (Vec<_>, Vec<_>) = COLUMNS
+            .iter()
+            .map(|(long, short, _)| (*long, *short))
+            .unzip();
+        assert_eq!(heads(100), long);
+        assert_eq!(heads(80), short);
+        assert_eq!(heads(79), short[..13]);
+    }
+
+    #[test]
+    fn cells_fit_their_columns() {
+        let counts = [9_999, 10_000, 99_999, 100_000, 9_999_999].map(short_count);
+        assert_eq!(counts, ["9,999", "10000", "99999", "100k", "9999k"]);
+        let shares = [0.0, 0.999_4, 0.999_6, 1.0].map(short_percent);
+        assert_eq!(shares, ["0.0", "99.9", "100", "100"]);
+        let losses = [0.0, 9.999_4, 9.999_6, 999.94, 1_234.0].map(short_loss);
+        assert_eq!(losses, ["0.000", "9.999", "10.0", "999.9", "1e3"]);
+    }
+
+    #[test]
+    fn outcomes_take_as_many_lines_as_they_need() {
+        let observation = samples::finished();
+        assert_eq!(outcomes(&observation, 80).len(), 1);
+        assert_eq!(outcomes(&observation, 50).len(), 2);
+        assert_eq!(outcomes(&samples::nothing(), 80).len(), 1);
     }
 
     #[test]
@@ -438,10 +584,10 @@ mod tests {
     }
 
     #[test]
-    fn a_neuron_that_ended_while_the_others_train_is_marked() {
-        let mut observation = samples::training();
-        assert!(!drawn(&observation, 140, 40).contains('†'));
-        observation.neurons[2].ended = Some("it was killed".into());
-        assert!(drawn(&observation, 140, 40).contains("neuron †"));
+    fn a_neuron_that_failed_is_marked() {
+        let screen = drawn(&samples::failed(), 80, 24);
+        assert!(screen.contains("†2    neuron "), "{screen}");
+        assert!(screen.contains("uid 2 ended with signal: 9"), "{screen}");
+        assert!(!drawn(&samples::training(), 80, 24).contains('†'));
     }
 }
