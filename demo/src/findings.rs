@@ -277,6 +277,12 @@ pub(crate) fn amount(ctm: f64) -> String {
     }
 }
 
+/// Whole CTM: `3,000`.
+pub(crate) fn whole(ctm: f64) -> String {
+    let text = format!("{ctm:.0}");
+    text.parse().map_or(text, grouped)
+}
+
 /// `1st`, `2nd`, `3rd`, `4th`.
 fn ordinal(number: usize) -> String {
     let suffix = match (number % 10, number % 100) {
@@ -412,6 +418,7 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!([0.04, 3_000.46].map(amount), ["0.0", "3,000.5"]);
+        assert_eq!([0.6, 2_999.7].map(whole), ["1", "3,000"]);
         assert_eq!(
             [1, 2, 3, 4, 11, 12, 21].map(ordinal),
             ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st"]
