@@ -4,6 +4,7 @@
 //! limit: [`ANSWER_TIMEOUT`] for a node to answer, [`PATIENCE`] for there to be a node at all.
 
 mod connection;
+mod socket;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -13,19 +13,17 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use jsonrpsee_client::ws_client::WsClient;
 use subxt::{
     OnlineClient, PolkadotConfig,
     backend::LegacyBackend,
     config::RpcConfigFor,
-    rpcs::{
-        RpcClient,
-        client::{JsonrpseeRpcClient, jsonrpsee_client},
-        methods::LegacyRpcMethods,
-    },
+    rpcs::{RpcClient, methods::LegacyRpcMethods},
     utils::H256,
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::socket;
 use crate::{Attempt, ChainError};
 
 /// Hashes, headers, signatures and addresses are those of every Substrate chain.
@@ -45,18 +43,15 @@ pub(crate) struct Link {
     pub(crate) client: OnlineClient<Config>,
     /// Says what is best now, and takes transactions.
     pub(crate) methods: LegacyRpcMethods<RpcConfigFor<Config>>,
-    socket: Arc<JsonrpseeRpcClient>,
+    socket: Arc<WsClient>,
     is_given_up: AtomicBool,
 }
 
 impl Link {
     async fn dial(url: &str) -> Result<Self, String> {
         let opening = async {
-            let socket = Arc::new(
-                jsonrpsee_client(url)
-                    .await
-                    .map_err(|error| error.to_string())?,
-            );
+            let socket = socket::open(url).await.map_err(|error| error.to_string())?;
+            let socket = Arc::new(socket);
             let rpc = RpcClient::new(socket.clone());
             // What the legacy methods say is of any block, final or not; and each node has them.
             let backend = LegacyBackend::builder().build(rpc.clone());
@@ -99,8 +94,8 @@ pub(crate) struct Connection {
 
 struct State {
     link: Arc<Link>,
-    /// The place of its address.
-    place: usize,
+    /// The place of the address that is dialled next: the one after the last that was.
+    next: usize,
     /// No dialling before this.
     not_before: Instant,
     backoff: ExponentialBackoff,
@@ -116,7 +111,8 @@ impl Connection {
         if urls.is_empty() {
             return Err(ChainError::NoUrl);
         }
-        let (place, link) = dial_round(urls, 0, None)
+        let mut next = 0;
+        let link = dial_round(urls, &mut next, None)
             .await
             .map_err(|tried| ChainError::Unreachable { tried })?;
         Ok(Self {
@@ -124,7 +120,7 @@ impl Connection {
             genesis: link.client.genesis_hash(),
             state: tokio::sync::Mutex::new(State {
                 link: Arc::new(link),
-                place,
+                next,
                 not_before: Instant::now(),
                 backoff: backoff(),
             }),
@@ -155,7 +151,8 @@ impl Connection {
     ///
     /// Dropping the future loses nothing: who asks next goes on where it was.
     pub(crate) async fn link(&self) -> Arc<Link> {
-        let mut state = self.state.lock().await;
+        let mut guard = self.state.lock().await;
+        let state = &mut *guard;
         if state.link.is_alive() {
             return state.link.clone();
         }
@@ -163,11 +160,10 @@ impl Connection {
         loop {
             sleep_until(state.not_before).await;
             // The node that failed comes last.
-            match dial_round(&self.urls, state.place + 1, Some(self.genesis)).await {
-                Ok((place, link)) => {
+            match dial_round(&self.urls, &mut state.next, Some(self.genesis)).await {
+                Ok(link) => {
                     tracing::info!(node = link.url, "connected to the chain again");
                     state.link = Arc::new(link);
-                    state.place = place;
                     // A node that takes connections and drops them at once is not dialled in a tight loop.
                     state.not_before = Instant::now() + BACKOFF.0;
                     state.backoff = backoff();
@@ -193,21 +189,17 @@ fn backoff() -> ExponentialBackoff {
         .build()
 }
 
-/// Tries each of `urls` once, beginning at `first`. Gives the first that is of the chain with this `genesis`, or of any
-/// chain if none is given.
+/// Tries each of `urls` once, beginning at `next`, which goes on with each attempt: who drops this future and calls again tries
+/// the others first. Gives the first that is of the chain with this `genesis`, or of any chain if none is given.
 async fn dial_round(
     urls: &[String],
-    first: usize,
+    next: &mut usize,
     genesis: Option<H256>,
-) -> Result<(usize, Link), Vec<Attempt>> {
+) -> Result<Link, Vec<Attempt>> {
     let mut tried = Vec::new();
-    let places = 0..urls.len();
-    for place in places
-        .clone()
-        .cycle()
-        .skip(first % urls.len())
-        .take(urls.len())
-    {
+    for _ in 0..urls.len() {
+        let place = *next % urls.len();
+        *next = place + 1;
         let url = &urls[place];
         let reason = match Link::dial(url).await {
             Ok(link) => match genesis {
@@ -217,7 +209,7 @@ async fn dial_round(
                         "it is of another chain: its genesis is {found:?}, expected {expected:?}"
                     )
                 }
-                _ => return Ok((place, link)),
+                _ => return Ok(link),
             },
             Err(reason) => reason,
         };
