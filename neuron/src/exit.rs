@@ -102,7 +102,10 @@ impl Exit {
                 Some(Exit::Refused)
             }
             SubmitError::Chain(error) => Exit::of_chain(error),
-            SubmitError::GivenUp { .. } | SubmitError::Deadline { .. } => None,
+            SubmitError::GivenUp { .. }
+            | SubmitError::Dropped { .. }
+            | SubmitError::Unread { .. }
+            | SubmitError::Deadline { .. } => None,
         }
     }
 }

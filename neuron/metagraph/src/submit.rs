@@ -107,6 +107,26 @@ pub enum SubmitError {
         /// Why.
         reason: String,
     },
+    /// The pool of the node was full and let go of it, after it may have been sent to other nodes.
+    #[error(
+        "the node's pool is full and has let go of {call}. Another node may still have it: look before you submit it again"
+    )]
+    Dropped {
+        /// What was let go of.
+        call: &'static str,
+    },
+    /// It is in a block, and what it did there could not be read.
+    #[error(
+        "{call} is in block {block:?}, but it cannot be read whether it succeeded: {reason}. Look before you submit it again"
+    )]
+    Unread {
+        /// What is in the block.
+        call: &'static str,
+        /// The block.
+        block: H256,
+        /// Why it cannot be read.
+        reason: String,
+    },
     /// It was not included in time.
     #[error(
         "{call} was in no block after {waited:?}. It may still come into one: look before you submit it again"
@@ -131,9 +151,12 @@ impl SubmitError {
         }
     }
 
-    /// Whether it is not known what became of the call.
+    /// Whether it is not known what became of the call: it may be done, or be done yet.
     pub fn is_uncertain(&self) -> bool {
-        matches!(self, Self::Deadline { .. })
+        matches!(
+            self,
+            Self::Deadline { .. } | Self::Dropped { .. } | Self::Unread { .. }
+        )
     }
 }
 
@@ -213,6 +236,8 @@ enum Fate {
     Refused(rpcs::UserError),
     /// The pool took it, and gave it up.
     GivenUp(&'static str),
+    /// The pool took it, and had no room for it then.
+    Dropped,
 }
 
 /// One call on its way.
@@ -237,6 +262,7 @@ impl Submission<'_> {
                     let reason = reason.to_owned();
                     return Err(SubmitError::GivenUp { call, reason });
                 }
+                Fate::Dropped => return Err(SubmitError::Dropped { call }),
                 Fate::Refused(refused) => match PoolAnswer::of(&refused) {
                     // The node did not know yet, or somebody else uses the same key.
                     PoolAnswer::NonceTaken => taken = Some(nonce.number()),
@@ -331,13 +357,20 @@ impl Submission<'_> {
         block: H256,
         transaction: &Transaction,
     ) -> Result<Included, SubmitError> {
-        let name = self.call.name();
+        let call = self.call.name();
         let hash = transaction.hash;
-        self.chain
+        let read = self
+            .chain
             .ask("outcome of a transaction", |link| async move {
-                outcome::read(&link, name, block, hash).await
+                outcome::read(&link, call, block, hash).await
+            });
+        read.await.unwrap_or_else(|error| {
+            Err(SubmitError::Unread {
+                call,
+                block,
+                reason: error.to_string(),
             })
-            .await?
+        })
     }
 
     /// What it means that the pool refuses with this index of an error of the metagraph's pallet.
@@ -373,7 +406,7 @@ async fn watch(mut progress: RpcSubscription<TransactionStatus<H256>>) -> Option
                 ));
             }
             TransactionStatus::Dropped => {
-                return Some(Fate::GivenUp("the node's pool is full; try again later"));
+                return Some(Fate::Dropped);
             }
             TransactionStatus::Invalid => {
                 return Some(Fate::GivenUp(
@@ -420,6 +453,44 @@ mod tests {
         assert_eq!(birth(block(100), block(69)), block(69));
         assert_eq!(birth(block(100), block(68)), block(100));
         assert_eq!(birth(block(3), block(0)), block(0));
+    }
+
+    #[test]
+    fn what_may_be_done_already_is_told_from_what_is_not() {
+        let call = "Metagraph::add_stake";
+        let reason = || "the node is gone".to_owned();
+        let block = H256::zero();
+        for uncertain in [
+            SubmitError::Dropped { call },
+            SubmitError::Unread {
+                call,
+                block,
+                reason: reason(),
+            },
+            SubmitError::Deadline {
+                call,
+                waited: Duration::from_secs(1),
+            },
+        ] {
+            assert!(uncertain.is_uncertain());
+            assert!(
+                uncertain.to_string().contains("look before you")
+                    || uncertain.to_string().contains("Look before you")
+            );
+        }
+        for certain in [
+            SubmitError::GivenUp {
+                call,
+                reason: reason(),
+            },
+            SubmitError::NotTaken {
+                call,
+                reason: reason(),
+            },
+            SubmitError::Chain(ChainError::NoUrl),
+        ] {
+            assert!(!certain.is_uncertain());
+        }
     }
 
     #[test]

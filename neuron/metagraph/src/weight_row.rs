@@ -62,7 +62,7 @@ impl WeightRow {
     /// # Rounding
     ///
     /// Down to 1/(2³² − 1), and what is left over goes to the largest (the lowest uid of several): the parts always sum to
-    /// 2³² − 1, and a peer with a score of zero has no entry.
+    /// 2³² − 1. A peer whose score is zero, or less than 1/(2³² − 1) of the sum, has no entry.
     ///
     /// # Errors
     ///
