@@ -50,15 +50,6 @@ impl Code {
         matches!(self, Code::Success)
     }
 
-    /// Whether a `Forward` that ended so may be asked again, here or elsewhere, within its deadline: it can succeed
-    /// next time, and asking twice does no harm. Never for `Backward`, which is not idempotent.
-    pub const fn is_safe_to_retry(self) -> bool {
-        matches!(
-            self,
-            Code::Unavailable | Code::NotServingNucleus | Code::NucleusFull
-        )
-    }
-
     /// The gRPC status code nearest to this code.
     pub const fn grpc(self) -> tonic::Code {
         match self {

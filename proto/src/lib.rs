@@ -37,7 +37,7 @@ pub use dtype::{DType, UnknownDType};
 pub use limits::{Limits, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_TEXT, MAX_RANK};
 pub use modality::{Modality, UnknownModality};
 pub use output::{Output, UnknownOutput};
-pub use tensor::{Tensor, TensorError};
+pub use tensor::{MAX_MAGNITUDE, Tensor, TensorError};
 pub use v1::Code;
 
 /// Version of the protocol that this crate speaks: [`v1::DescribeResponse::protocol_version`].

@@ -16,6 +16,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub use self::cast::MAX_MAGNITUDE;
 pub use self::error::TensorError;
 use self::{elements::bytes_of, shape::Shape};
 use crate::{DType, Limits, v1};

@@ -11,9 +11,17 @@ use super::{
 };
 use crate::DType;
 
-/// Bytes between two looks at the result of [`Tensor::is_finite`]: short enough to stop early, long enough for the
-/// inner loop to be one of vector instructions.
-const FINITE_BLOCK: usize = 4096;
+/// The largest magnitude of an element [in range](Tensor::is_in_range): the largest finite f16, so that what is in range is
+/// finite in every precision of the wire, and so are the squares of a row of any width.
+pub const MAX_MAGNITUDE: f32 = 65_504.0;
+
+/// The bit of the sign.
+const SIGN: u32 = 1 << 31;
+const HALF_SIGN: u16 = 1 << 15;
+
+/// Bytes between two looks at the result of a check of all elements: short enough to stop early, long enough for the inner
+/// loop to be one of vector instructions.
+const BLOCK: usize = 4096;
 
 impl Tensor {
     /// This tensor in another floating-point type. To its own type it is a cheap clone, for any type.
@@ -81,12 +89,26 @@ impl Tensor {
 
     /// Whether no element is infinite or NaN; true for integers.
     pub fn is_finite(&self) -> bool {
-        // A float is not finite exactly if every bit of its exponent is set.
+        // Without its sign, a float that is not finite is the larger number as an integer too.
         match self.dtype {
-            DType::F32 => all_finite(&self.data, u32::from_le_bytes, 0x7f80_0000),
-            DType::F16 => all_finite(&self.data, u16::from_le_bytes, 0x7c00),
-            DType::BF16 => all_finite(&self.data, u16::from_le_bytes, 0x7f80),
+            DType::F32 => all_at_most(&self.data, u32::from_le_bytes, SIGN, 0x7f7f_ffff),
+            DType::F16 => all_at_most(&self.data, u16::from_le_bytes, HALF_SIGN, 0x7bff),
+            DType::BF16 => all_at_most(&self.data, u16::from_le_bytes, HALF_SIGN, 0x7f7f),
             DType::I64 | DType::U8 => true,
+        }
+    }
+
+    /// Whether no element is beyond ±[`MAX_MAGNITUDE`], infinite or NaN; true for integers.
+    pub fn is_in_range(&self) -> bool {
+        // bf16 is the upper half of f32, so what is cut off the limit does not change what is below it.
+        let limit = MAX_MAGNITUDE.to_bits();
+        match self.dtype {
+            DType::F32 => all_at_most(&self.data, u32::from_le_bytes, SIGN, limit),
+            DType::BF16 => {
+                let limit = u16::try_from(limit >> 16).expect("half of the bits");
+                all_at_most(&self.data, u16::from_le_bytes, HALF_SIGN, limit)
+            }
+            DType::F16 | DType::I64 | DType::U8 => self.is_finite(),
         }
     }
 
@@ -107,19 +129,21 @@ fn not_a_float(actual: DType) -> TensorError {
     }
 }
 
-/// Whether no element has every bit of `exponent` set.
-fn all_finite<const SIZE: usize, T>(
+/// Whether every element, as an integer without its `sign`, is at most `limit`.
+fn all_at_most<const SIZE: usize, T>(
     data: &[u8],
     bits: impl Fn([u8; SIZE]) -> T + Copy,
-    exponent: T,
+    sign: T,
+    limit: T,
 ) -> bool
 where
-    T: Pod + PartialEq + std::ops::BitAnd<Output = T>,
+    T: Pod + PartialOrd + std::ops::BitAnd<Output = T> + std::ops::Not<Output = T>,
 {
-    data.chunks(FINITE_BLOCK).all(|block| {
+    let magnitude = !sign;
+    data.chunks(BLOCK).all(|block| {
         // No early exit within a block: the loop has to be free of branches to be vectorised.
         !block.as_chunks().0.iter().fold(false, |found, &element| {
-            found | (bits(element) & exponent == exponent)
+            found | (bits(element) & magnitude > limit)
         })
     })
 }
@@ -185,18 +209,22 @@ mod tests {
         }
 
         #[test]
-        fn is_finite_agrees_with_the_elements(
+        fn checks_of_all_elements_agree_with_each(
             mut values in prop::collection::vec(-1e3f32..1e3, 1..3000),
             place in any::<prop::sample::Index>(),
-            odd in prop::sample::select(vec![0.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]),
+            odd in prop::sample::select(vec![
+                0.0, MAX_MAGNITUDE, -65_505.0, 66_000.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN,
+            ]),
             dtype in prop::sample::select(vec![DType::F32, DType::F16, DType::BF16]),
         ) {
             let place = place.index(values.len());
             values[place] = odd;
             let n = u32::try_from(values.len()).unwrap();
             let tensor = Tensor::from_f32_vec(&[n], values).unwrap().cast(dtype).unwrap();
-            let expected = tensor.to_f32().unwrap().iter().all(|value| value.is_finite());
-            prop_assert_eq!(tensor.is_finite(), expected);
+            let values = tensor.to_f32().unwrap();
+            prop_assert_eq!(tensor.is_finite(), values.iter().all(|value| value.is_finite()));
+            let is_in_range = values.iter().all(|value| value.abs() <= MAX_MAGNITUDE);
+            prop_assert_eq!(tensor.is_in_range(), is_in_range);
         }
     }
 
@@ -244,7 +272,7 @@ mod tests {
         assert_eq!(ids.cast(DType::I64).unwrap(), ids);
         assert!(ids.cast(DType::F32).is_err());
         assert!(ids.to_f32().is_err());
-        assert!(ids.is_finite());
+        assert!(ids.is_finite() && ids.is_in_range());
         let floats = Tensor::from_f32(&[1], &[1.0]).unwrap();
         assert!(floats.cast(DType::U8).is_err());
         assert!(floats.to_i64().is_err());

@@ -1,7 +1,7 @@
 //! Whether an answer is one: checked before anybody computes with it.
 
 use bytes::Bytes;
-use neuron_proto::{Code, DType, Limits, Tensor, v1};
+use neuron_proto::{Code, DType, Limits, MAX_MAGNITUDE, Tensor, v1};
 use prost::Message as _;
 
 use super::exchange::{Failure, printable};
@@ -23,7 +23,7 @@ pub(super) struct Expected<'a> {
 /// A valid answer.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// F32, `[rows, ..]`, all finite.
+    /// F32, `[rows, ..]`, all within ±[`MAX_MAGNITUDE`].
     pub(super) outputs: Tensor,
     pub(super) timing: Option<v1::Timing>,
 }
@@ -89,8 +89,11 @@ impl Expected<'_> {
             let message = format!("expected outputs in {expected}, got {actual}");
             return Err(Failure::new(Code::InvalidResponse, message));
         }
-        if !outputs.is_finite() {
-            let message = "expected finite outputs, got some that are infinite or no number";
+        // Finite is not enough: one answer of 10³⁰ would make the losses of all rows infinite.
+        if !outputs.is_in_range() {
+            let message = format!(
+                "expected outputs within ±{MAX_MAGNITUDE}, got some beyond, infinite or no number"
+            );
             return Err(Failure::new(Code::InvalidResponse, message));
         }
         outputs
@@ -175,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_finite_are_refused() {
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+    fn values_that_are_not_finite_or_huge_are_refused() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -65_505.0] {
             let refused = check(EXPECTED, &answer(Some(outputs(&[2, 3], value))));
             assert_eq!(refused, Err(Code::InvalidResponse), "{value}");
         }
