@@ -7,6 +7,7 @@
 //! ```
 
 mod announce;
+mod metrics;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -21,13 +22,14 @@ use neuron_peer::{
     identity::IdentityError,
     nucleus::{JoinGuard, Nucleus, NucleusConfig, NucleusError},
 };
+use neuron_proto::Modality;
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::announce::Announcer;
 pub(crate) use self::view::View;
+use self::{announce::Announcer, metrics::ChainMetrics};
 use crate::nucleus_model::Answers;
 
 /// Gradients of peers that may wait for the trainer.
@@ -76,6 +78,7 @@ pub(crate) struct Presence {
     guard: JoinGuard,
     axon: JoinHandle<Result<(), AxonError>>,
     axon_metrics: AxonMetrics,
+    chain_metrics: ChainMetrics,
     shutdown: CancellationToken,
 }
 
@@ -148,7 +151,13 @@ impl Presence {
         let announcer =
             Announcer::new(chain.clone(), settings.netid, settings.hotkey, own, synapse);
         tokio::spawn(announcer.run(following.snapshots.clone(), shutdown.clone()));
-        let (rosters, view) = spread(following, hotkey, synapse.modality(), shutdown.clone());
+        let chain_metrics = ChainMetrics::new();
+        let spreading = Spreading {
+            own: hotkey,
+            modality: synapse.modality(),
+            metrics: chain_metrics.clone(),
+        };
+        let (rosters, view) = spreading.start(following, shutdown.clone());
         let security = match settings.plaintext {
             true => Security::PlaintextOnLoopback { hotkey },
             false => Security::Tls(identity.clone()),
@@ -174,16 +183,18 @@ impl Presence {
             guard,
             axon,
             axon_metrics,
+            chain_metrics,
             shutdown,
         })
     }
 
-    /// Shows what axon, nucleus and dendrite count.
+    /// Shows what axon, nucleus, dendrite and the chain's snapshots count.
     ///
     /// # Errors
     ///
     /// If the registry has that already.
     pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        self.chain_metrics.register(registry)?;
         self.axon_metrics.register(registry)?;
         self.nucleus.metrics().register(registry)?;
         self.dendrite.register(registry)
@@ -216,32 +227,39 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Presen
 }
 
 /// Gives every snapshot to the axon, as a roster, and to the trainer, as a view.
-fn spread(
-    mut following: Following,
+struct Spreading {
     own: PublicKey,
-    modality: neuron_proto::Modality,
-    shutdown: CancellationToken,
-) -> (watch::Receiver<Arc<Roster>>, watch::Receiver<Arc<View>>) {
-    let both = move |metagraph: &Metagraph| {
+    modality: Modality,
+    metrics: ChainMetrics,
+}
+
+impl Spreading {
+    fn start(
+        self,
+        mut following: Following,
+        shutdown: CancellationToken,
+    ) -> (watch::Receiver<Arc<Roster>>, watch::Receiver<Arc<View>>) {
+        let (roster, view) = self.both(&following.latest());
+        let (rosters, axons) = watch::channel(roster);
+        let (views, trainers) = watch::channel(view);
+        tokio::spawn(async move {
+            // `following` lives here: when this ends, so does it.
+            while let Some(Ok(())) = shutdown
+                .run_until_cancelled(following.snapshots.changed())
+                .await
+            {
+                let (roster, view) = self.both(&following.latest());
+                rosters.send_replace(roster);
+                views.send_replace(view);
+            }
+        });
+        (axons, trainers)
+    }
+
+    fn both(&self, metagraph: &Metagraph) -> (Arc<Roster>, Arc<View>) {
+        self.metrics.read(metagraph, &self.own);
         let roster = neuron::roster::roster(metagraph);
-        (
-            Arc::new(roster),
-            Arc::new(View::of(metagraph, &own, modality)),
-        )
-    };
-    let (roster, view) = both(&following.latest());
-    let (rosters, axons) = watch::channel(roster);
-    let (views, trainers) = watch::channel(view);
-    tokio::spawn(async move {
-        // `following` lives here: when this ends, so does it.
-        while let Some(Ok(())) = shutdown
-            .run_until_cancelled(following.snapshots.changed())
-            .await
-        {
-            let (roster, view) = both(&following.latest());
-            rosters.send_replace(roster);
-            views.send_replace(view);
-        }
-    });
-    (axons, trainers)
+        let view = View::of(metagraph, &self.own, self.modality);
+        (Arc::new(roster), Arc::new(view))
+    }
 }

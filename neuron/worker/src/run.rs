@@ -1,9 +1,12 @@
 //! `neuron train`: everything put together, until training is over or somebody stops it.
 
-use std::thread;
+use std::{path::PathBuf, thread};
 
 use anyhow::Context;
-use neuron::cli::{Global, MetricsSettings, Train};
+use neuron::{
+    cli::{Global, Train},
+    exit::UsageError,
+};
 use neuron_learn::{
     dataset::{Batches, Examples, LastBatch},
     device,
@@ -13,17 +16,17 @@ use neuron_learn::{
 };
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     nucleus_model::Answers,
     presence::{self, Presence},
-    serve::{presence_settings, serve_metrics},
+    serve::{listen_for_metrics, presence_settings, serve_metrics},
     settings,
     train::{
         Asking, End, Parts, Peers, Recipe, Report, Serving, TrainError, Trainer, TrainerConfig,
-        TrainingMetrics, WeightSetter, weight_setter,
+        TrainingMetrics, WeightSetter, check, latest, served, set_aside, weight_setter,
     },
 };
 
@@ -49,8 +52,9 @@ async fn alone(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let nobody = PublicKey([0; 32]);
-    let run = Run::new(global, train, synapse, nobody, 0)?;
-    show(&train.metrics, None, &run.metrics, &stop).await?;
+    let run = Run::new(global, train, synapse, nobody)?;
+    let metrics = listen_for_metrics(&train.metrics).await?;
+    show(metrics, None, &run.metrics, &stop)?;
     over(start(run.trainer(train, Network::default(), stop)?)?.await)
 }
 
@@ -62,16 +66,15 @@ async fn together(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let hotkey = global.hotkey()?;
-    let mut presence =
-        Presence::open(present(global, train, hotkey.clone()), synapse.as_ref()).await?;
-    let run = Run::new(
-        global,
-        train,
-        synapse,
-        presence.own.hotkey,
-        presence.own.uid,
-    )?;
-    show(&train.metrics, Some(&presence), &run.metrics, &stop).await?;
+    check_rows(train)?;
+    // All that can be wrong with this neuron is found before its peers are told of it.
+    let mut run = Run::new(global, train, synapse, hotkey.public())?;
+    let metrics = listen_for_metrics(&train.metrics).await?;
+    let served = run.served(train)?;
+    let present = present(global, train, hotkey.clone());
+    let mut presence = Presence::open(present, served.as_ref()).await?;
+    run.start.uid = presence.own.uid;
+    show(metrics, Some(&presence), &run.metrics, &stop)?;
     let network = Network::of(&mut presence, global, train, hotkey, run.synapse.as_ref());
     let training = start(run.trainer(train, network, stop.clone())?)?;
     let ended = tokio::select! {
@@ -85,6 +88,21 @@ async fn together(
     over(ended)
 }
 
+/// Peers refuse requests of more rows than a batch of theirs has, and one peer may get a whole batch of this neuron.
+fn check_rows(train: &Train) -> Result<(), UsageError> {
+    let (batch_size, limit) = (
+        train.training.batch_size.get(),
+        train.nucleus.batch_rows.get(),
+    );
+    if batch_size <= limit {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "--batch-size {batch_size} is more than the {limit} rows of a request that a neuron with --batch-rows {limit} takes: \
+         peers with the same limit would refuse it. Use batches of at most {limit}, or raise --batch-rows here and at your peers"
+    )))
+}
+
 /// How a neuron that trains is present.
 fn present(global: &Global, train: &Train, hotkey: Keypair) -> presence::Settings {
     presence::Settings {
@@ -94,9 +112,9 @@ fn present(global: &Global, train: &Train, hotkey: Keypair) -> presence::Setting
     }
 }
 
-/// Shows what is counted to Prometheus.
-async fn show(
-    settings: &MetricsSettings,
+/// Shows what is counted to Prometheus, if somebody listens for it.
+fn show(
+    listener: Option<TcpListener>,
     presence: Option<&Presence>,
     training: &TrainingMetrics,
     stop: &CancellationToken,
@@ -106,7 +124,8 @@ async fn show(
     if let Some(presence) = presence {
         presence.register(&registry)?;
     }
-    serve_metrics(settings, registry, stop).await
+    serve_metrics(listener, registry, stop);
+    Ok(())
 }
 
 /// What a trainer has in a network, and not alone.
@@ -173,7 +192,6 @@ impl Run {
         train: &Train,
         synapse: Box<dyn Synapse>,
         hotkey: PublicKey,
-        uid: u16,
     ) -> anyhow::Result<Self> {
         let (training, model) = (&train.training, &train.model);
         let dataset = settings::dataset(training)?;
@@ -190,7 +208,7 @@ impl Run {
         };
         let start = Start {
             hotkey,
-            uid,
+            uid: 0,
             netid: global.netid,
             seed: model.seed,
             synapse: recipe.synapse.clone(),
@@ -200,6 +218,11 @@ impl Run {
             n_parameters: parameters::n_parameters(&synapse.parameters()),
             garbage: settings::answers(model) != Answers::Honest,
         };
+        if training.resume
+            && let Some((path, checkpoint)) = latest(&model.run_folder(&hotkey, global.netid))?
+        {
+            check(&path, &checkpoint, model.seed, &recipe)?;
+        }
         Ok(Self {
             config: settings::trainer(training, model, batches.per_epoch(), device),
             recipe,
@@ -211,19 +234,38 @@ impl Run {
         })
     }
 
+    /// The model that peers are answered by at first.
+    fn served(&self, train: &Train) -> Result<Box<dyn Synapse>, TrainError> {
+        match train.training.resume {
+            true => served(&self.folder(train), self.synapse.as_ref()),
+            false => Ok(self.synapse.copy()),
+        }
+    }
+
+    fn folder(&self, train: &Train) -> PathBuf {
+        let Start { hotkey, netid, .. } = &self.start;
+        train.model.run_folder(hotkey, *netid)
+    }
+
     fn trainer(
         self,
         train: &Train,
         network: Network,
         stop: CancellationToken,
     ) -> anyhow::Result<Trainer> {
-        let folder = train.model.run_folder(&self.start.hotkey, self.start.netid);
-        let log = RunLog::open(&folder).with_context(|| {
+        let folder = self.folder(train);
+        let cannot_write = || {
             format!(
                 "cannot write to {}; choose another folder with --run",
                 folder.display()
             )
-        })?;
+        };
+        let log = RunLog::open(&folder).with_context(cannot_write)?;
+        if !train.training.resume
+            && let Some(aside) = set_aside(&folder).with_context(cannot_write)?
+        {
+            tracing::info!(folder = %aside.display(), "what an earlier run had learned is kept; --resume goes on with it");
+        }
         tracing::info!(folder = %folder.display(), device = self.start.device, "training");
         let parts = Parts {
             folder,

@@ -29,11 +29,12 @@ pub(crate) async fn serve(
     let mut synapse = settings::synapse(&serve.model, device);
     load(synapse.as_mut(), &folder.join(BEST))?;
 
+    let metrics = listen_for_metrics(&serve.metrics).await?;
     let settings = presence_settings(global, hotkey, &serve.axon, &serve.nucleus, &serve.model);
     let mut presence = Presence::open(settings, synapse.as_ref()).await?;
     let registry = Registry::new();
     presence.register(&registry)?;
-    serve_metrics(&serve.metrics, registry, &stop).await?;
+    serve_metrics(metrics, registry, &stop);
 
     tokio::select! {
         () = stop.cancelled() => presence.close().await,
@@ -72,23 +73,28 @@ pub(crate) fn presence_settings(
     }
 }
 
-/// Shows a registry to Prometheus, if the user wants that, until `stop`.
-pub(crate) async fn serve_metrics(
+/// Where Prometheus asks, if the user wants that.
+pub(crate) async fn listen_for_metrics(
     settings: &MetricsSettings,
-    registry: Registry,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = settings.metrics else {
-        return Ok(());
+        return Ok(None);
     };
     let listener = TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address} for --metrics"))?;
+        .with_context(|| format!("cannot listen on {address}; choose another with --metrics"))?;
     tracing::info!(address = %listener.local_addr()?, "metrics under /metrics");
-    tokio::spawn(neuron::metrics::serve(
-        listener,
-        registry,
-        stop.clone().cancelled_owned(),
-    ));
-    Ok(())
+    Ok(Some(listener))
+}
+
+/// Shows a registry to Prometheus until `stop`.
+pub(crate) fn serve_metrics(
+    listener: Option<TcpListener>,
+    registry: Registry,
+    stop: &CancellationToken,
+) {
+    if let Some(listener) = listener {
+        let stop = stop.clone().cancelled_owned();
+        tokio::spawn(neuron::metrics::serve(listener, registry, stop));
+    }
 }

@@ -34,6 +34,7 @@ pub(crate) fn nucleus(settings: &NucleusSettings) -> NucleusConfig {
         max_wait: settings.batch_wait,
         max_queue_requests: bounded(settings.queue_requests),
         max_queue_bytes: bounded(settings.queue_mib).saturating_mul(MIB),
+        ..NucleusConfig::default()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Training, one batch after the other, on a thread of its own.
 //!
-//! [`Trainer::step`] is the list of what happens to a batch; each line of it is a file here or a crate:
+//! [`Trainer::step`] is what happens to a batch; each part of it is a file here or a crate:
 //!
 //! | step | where |
 //! | --- | --- |
 //! | context, routes, requests, answers, join | `consultation.rs`: router and dendrite |
-//! | losses | the synapse |
+//! | losses | the synapse, `step.rs` |
 //! | backward, clipping, optimiser | `descent.rs` |
 //! | gradients to peers | `consultation.rs`, `peers.rs` |
 //! | scores → opinions → weight row → chain | `opinions.rs`, `weights.rs` |
@@ -16,10 +16,10 @@
 //!
 //! * Nothing that peers or the chain do stops training: peers that fail contribute zero, a chain that is gone is waited for
 //!   by others.
-//! * What is served is a copy, taken between two steps: the first at the start, then after each evaluation that is better
-//!   than all before.
+//! * What is served is a copy, taken between two steps: the untrained model at first, then after each evaluation the best
+//!   one. A run that is resumed serves what it served before.
 //! * Numbers that are not finite never reach parameters that are saved, served or weighed by; see [`Trainer::descend`].
-//! * Without peers, one seed gives one model on the CPU, to the last bit, interrupted or not.
+//! * Without others, one seed gives one model on the CPU, to the last bit, interrupted or not: alone, or by asking itself.
 
 mod checkpoints;
 mod consultation;
@@ -28,45 +28,37 @@ mod evaluate;
 mod opinions;
 mod peers;
 mod report;
+mod step;
 #[cfg(test)]
 mod tests;
 mod weights;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
 use neuron_learn::{
     checkpoint::CheckpointError,
-    dataset::{Batch, Batches, Examples, Position},
+    dataset::{Batches, Examples},
     events::{self, Event},
     optim::GradScaler,
     parameters::{self, ParametersError},
     precision::Precision,
     router::{Router, RouterConfig, RouterError},
-    synapse::{Synapse, SynapseError, SynapseOutput},
-    tensor::{self, TensorError},
+    synapse::{Synapse, SynapseError},
+    tensor::TensorError,
 };
 use neuron_peer::{axon::GradientReceiver, nucleus::Nucleus};
 use tch::TchError;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    checkpoints::{BEST, LAST, Recipe, latest},
+    checkpoints::{BEST, LAST, Recipe, check, latest, served, set_aside},
     descent::DescentConfig,
     peers::{Asking, Peers},
     report::{Report, TrainingMetrics},
     weights::{Order, WeightSetter, weight_setter},
 };
-use self::{consultation::Consultation, descent::Descent, opinions::Opinions};
+use self::{descent::Descent, opinions::Opinions};
 use crate::nucleus_model::Answers;
-
-/// Gradients of peers that are applied in one step, at most.
-const GRADIENTS_PER_STEP: usize = 8;
-
-/// Steps without finite gradients after which the model is given up for the last checkpoint.
-const MAX_SPOILT_STEPS: u32 = 10;
 
 /// How training goes.
 #[derive(Clone, Debug)]
@@ -204,6 +196,13 @@ pub(crate) enum TrainError {
     Diverged,
 }
 
+impl TrainError {
+    /// Whether the model gave numbers that are not finite, which nobody can be asked with.
+    fn is_not_finite(&self) -> bool {
+        matches!(self, Self::Router(RouterError::NotFinite))
+    }
+}
+
 impl Trainer {
     /// A trainer before its first step.
     pub(crate) fn new(config: TrainerConfig, parts: Parts) -> Self {
@@ -252,7 +251,10 @@ impl Trainer {
     pub(crate) fn resume_latest(&mut self) -> Result<(), TrainError> {
         match latest(&self.folder)? {
             Some((path, checkpoint)) => {
+                // What it served, not where it stood: the one is not the other, unless the last evaluation was the best.
+                let served = served(&self.folder, self.synapse.as_ref())?;
                 self.resume(&path, &checkpoint)?;
+                self.serve(served.as_ref());
                 tracing::info!(path = %path.display(), step = self.step, "going on from a checkpoint");
             }
             None => tracing::info!("there is no checkpoint to go on from: beginning anew"),
@@ -263,7 +265,6 @@ impl Trainer {
     /// Trains until everything is done or somebody asks to stop, and saves.
     pub(crate) fn run(mut self) -> Result<End, TrainError> {
         self.report.record(Event::Start(self.start.clone()));
-        self.serve_copy();
         let ended = self.train();
         let reason = match &ended {
             Ok(End::Done) => "done".to_owned(),
@@ -298,68 +299,6 @@ impl Trainer {
             self.checkpoint(LAST, None)?;
         }
         Ok(end)
-    }
-
-    /// One batch.
-    fn step(&mut self) -> Result<(), TrainError> {
-        let started = Instant::now();
-        let (position, batch) = self.batches.draw();
-        let precision = self.config.precision;
-        let (said, output) = precision.forward(|| self.forward(&batch))?;
-        let loss = self.descend(&output)?;
-        self.step += 1;
-        if let (Some(said), Some(network)) = (&said, &self.peers) {
-            if self.config.sends_gradients {
-                said.send_gradients(network)?;
-            }
-            if said.is_with_others {
-                self.opinions.blend(said.scores());
-            }
-        }
-        self.tell(position, said.as_ref(), &output, loss, started.elapsed());
-        Ok(())
-    }
-
-    /// What the network says about a batch, and what the model makes of both.
-    fn forward(
-        &mut self,
-        batch: &Batch,
-    ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
-        let said = self.consult(batch.images())?;
-        let context = said.as_ref().map(Consultation::context);
-        let output = self
-            .synapse
-            .forward(batch.images(), Some(batch.labels()), context)?;
-        Ok((said, output))
-    }
-
-    /// Moves the parameters, unless gradients are not finite. Where that goes on, or parameters themselves are not finite
-    /// any more, goes back to what was learned by the last checkpoint. Gives the loss.
-    fn descend(&mut self, output: &SynapseOutput) -> Result<f64, TrainError> {
-        let loss = output
-            .loss
-            .as_ref()
-            .expect("a batch of a dataset has labels");
-        let parameters = self.parameters();
-        let (synapse, serving) = (&self.synapse, &mut self.serving);
-        let more = || apply_gradients(synapse.as_ref(), serving.as_mut());
-        let has_moved = self.descent.descend(self.step, &parameters, loss, more)?;
-        self.spoilt_steps = if has_moved { 0 } else { self.spoilt_steps + 1 };
-        if self.spoilt_steps >= MAX_SPOILT_STEPS
-            || (!has_moved && !parameters::are_finite(&parameters))
-        {
-            self.go_back()?;
-        }
-        Ok(loss.double_value(&[]))
-    }
-
-    /// Takes over what the latest checkpoint had learned. Steps and batches are not repeated, nor is what spoilt it.
-    fn go_back(&mut self) -> Result<(), TrainError> {
-        let (path, checkpoint) = latest(&self.folder)?.ok_or(TrainError::Diverged)?;
-        tracing::warn!(step = self.step, path = %path.display(), "the model has diverged: back to the last checkpoint");
-        self.restore(&checkpoint)?;
-        self.spoilt_steps = 0;
-        Ok(())
     }
 
     /// Takes notice of what happened on the chain, and sets weights when they are due.
@@ -399,7 +338,10 @@ impl Trainer {
 
     /// Measures the model. If it is better than ever, saves it and serves a copy of it.
     fn conclude_epoch(&mut self) -> Result<(), TrainError> {
-        let evaluation = self.evaluate()?;
+        let evaluation = match self.evaluate() {
+            Err(error) if error.is_not_finite() => return self.go_back(),
+            evaluation => evaluation?,
+        };
         let loss = evaluation.local_loss;
         self.report.record(Event::Evaluation(evaluation));
         if !parameters::are_finite(&self.parameters()) {
@@ -408,7 +350,7 @@ impl Trainer {
         if loss.is_finite() && self.best_loss.is_none_or(|best| loss < best) {
             self.best_loss = Some(loss);
             self.checkpoint(BEST, Some(loss))?;
-            self.serve_copy();
+            self.serve(self.synapse.as_ref());
         }
         Ok(())
     }
@@ -423,11 +365,11 @@ impl Trainer {
         Ok(())
     }
 
-    fn serve_copy(&self) {
+    /// Has peers answered by a copy of this model from now on.
+    fn serve(&self, synapse: &dyn Synapse) {
         if let Some(serving) = &self.serving {
-            let model = serving
-                .answers
-                .model(self.synapse.as_ref(), serving.gradients.is_some());
+            let accepts_gradients = serving.gradients.is_some();
+            let model = serving.answers.model(synapse, accepts_gradients);
             if let Err(error) = serving.nucleus.swap(model) {
                 tracing::error!(%error, "the model that is served cannot be replaced");
             }
@@ -439,69 +381,4 @@ impl Trainer {
         is_over(self.config.steps, self.step)
             || is_over(self.config.epochs, self.batches.position().epoch)
     }
-
-    fn tell(
-        &mut self,
-        position: Position,
-        said: Option<&Consultation>,
-        output: &SynapseOutput,
-        loss: f64,
-        elapsed: Duration,
-    ) {
-        let value =
-            |tensor: &Option<tch::Tensor>| tensor.as_ref().map(|tensor| tensor.double_value(&[]));
-        let others = said.filter(|said| said.is_with_others);
-        self.report.record(Event::Step(events::Step {
-            step: self.step,
-            epoch: position.epoch,
-            loss,
-            local_loss: value(&output.local_target_loss).unwrap_or(f64::NAN),
-            network_loss: value(&output.network_target_loss),
-            distillation_loss: value(&output.distillation_loss),
-            n_peers: others.map_or(0, |said| said.calls().count()),
-            n_ok: others.map_or(0, |said| {
-                said.calls()
-                    .filter(|(outcome, _)| outcome.is_success())
-                    .count()
-            }),
-            lost_gate_mass: said.map_or(0.0, Consultation::lost_gate_mass),
-            step_ms: milliseconds(elapsed),
-            remote_ms: said.map_or(0.0, |said| milliseconds(said.remote)),
-        }));
-        if let Some(said) = said {
-            let outcomes = said.calls().map(|(outcome, rows)| events::Call {
-                uid: outcome.peer.uid,
-                hotkey: outcome.peer.hotkey,
-                code: outcome.code.to_string(),
-                ms: milliseconds(outcome.elapsed),
-                rows,
-            });
-            let (step, outcomes) = (self.step, outcomes.collect());
-            self.report
-                .record(Event::Calls(events::Calls { step, outcomes }));
-        }
-    }
-}
-
-/// Adds what peers sent to the gradients of this step. What does not fit the model is dropped: it is from strangers.
-fn apply_gradients(synapse: &dyn Synapse, serving: Option<&mut Serving>) -> Result<(), TrainError> {
-    let Some(gradients) = serving.and_then(|serving| serving.gradients.as_mut()) else {
-        return Ok(());
-    };
-    for _ in 0..GRADIENTS_PER_STEP {
-        let Some(gradient) = gradients.try_next() else {
-            break;
-        };
-        let device = synapse.device();
-        let inputs = tensor::to_torch(&gradient.inputs, device)?;
-        let outputs = tensor::to_torch(&gradient.gradients, device)?;
-        if let Err(error) = synapse.accumulate(gradient.modality, &inputs, &outputs) {
-            tracing::debug!(from = ?gradient.from, %error, "a gradient does not fit");
-        }
-    }
-    Ok(())
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
 }

@@ -1,16 +1,20 @@
 //! Checkpoints of a run: the best, and the last.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use neuron_learn::{
     checkpoint::{Checkpoint, CheckpointError, Progress},
     parameters::Parameters,
+    synapse::Synapse,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{TrainError, Trainer, opinions::Opinions};
 
-/// The one with the lowest loss on held-out examples: what is served.
+/// The one with the lowest loss on held-out examples: what is served once there is one.
 pub(crate) const BEST: &str = "best.safetensors";
 
 /// The one of the end of a run.
@@ -51,6 +55,68 @@ pub(crate) fn latest(folder: &Path) -> Result<Option<(PathBuf, Checkpoint)>, Che
     Ok(latest)
 }
 
+/// Whether a run with this seed and recipe can go on from a checkpoint.
+///
+/// # Errors
+///
+/// [`TrainError::OtherRun`] if it cannot.
+pub(crate) fn check(
+    path: &Path,
+    checkpoint: &Checkpoint,
+    seed: u64,
+    recipe: &Recipe,
+) -> Result<(), TrainError> {
+    let found: Option<Recipe> = serde_json::from_value(checkpoint.config.clone()).ok();
+    let found = (checkpoint.progress.seed, found);
+    let expected = (seed, Some(recipe.clone()));
+    if found == expected {
+        return Ok(());
+    }
+    Err(TrainError::OtherRun {
+        path: path.to_owned(),
+        expected: format!("{expected:?}"),
+        found: format!("{found:?}"),
+    })
+}
+
+/// What a run in this folder serves: its best model, or the untrained one as long as there is none.
+pub(crate) fn served(
+    folder: &Path,
+    untrained: &dyn Synapse,
+) -> Result<Box<dyn Synapse>, TrainError> {
+    let mut served = untrained.copy();
+    match Checkpoint::load(&folder.join(BEST)) {
+        Err(CheckpointError::Missing(_)) => {}
+        best => served.load(&best?.parameters)?,
+    }
+    Ok(served)
+}
+
+/// Puts the checkpoints of an earlier run out of the way of a new one, into a folder of their own beside it. Gives the
+/// folder, if there were any.
+pub(crate) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
+    let found: Vec<_> = [BEST, LAST]
+        .into_iter()
+        .filter(|name| folder.join(name).exists())
+        .collect();
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let mut numbers = 1u32..;
+    let aside = loop {
+        let number = numbers.next().expect("fewer than 2^32 runs");
+        let aside = folder.join(format!("earlier-{number}"));
+        match fs::create_dir(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => break made.map(|()| aside)?,
+        }
+    };
+    for name in found {
+        fs::rename(folder.join(name), aside.join(name))?;
+    }
+    Ok(Some(aside))
+}
+
 impl Trainer {
     /// Writes a checkpoint of this moment.
     pub(super) fn save(&mut self, name: &str) -> Result<PathBuf, TrainError> {
@@ -84,16 +150,7 @@ impl Trainer {
         path: &Path,
         checkpoint: &Checkpoint,
     ) -> Result<(), TrainError> {
-        let expected = (self.config.seed, self.recipe.clone());
-        let recipe = serde_json::from_value(checkpoint.config.clone()).ok();
-        let found = recipe.map(|recipe: Recipe| (checkpoint.progress.seed, recipe));
-        if found.as_ref() != Some(&expected) {
-            return Err(TrainError::OtherRun {
-                path: path.to_owned(),
-                expected: format!("{expected:?}"),
-                found: format!("{found:?}"),
-            });
-        }
+        check(path, checkpoint, self.config.seed, &self.recipe)?;
         self.restore(checkpoint)?;
         self.step = checkpoint.progress.step;
         self.best_loss = checkpoint.progress.best_loss;

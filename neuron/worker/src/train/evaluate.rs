@@ -63,12 +63,15 @@ impl Trainer {
                 network.add(target, batch.labels())?;
             }
         }
+        // Branches can be compared over the same examples only.
+        let is_whole = network.loss.n == local.loss.n;
+        let whole = |mean: Mean| mean.get().filter(|_| is_whole);
         Ok(events::Evaluation {
             step: self.step,
             local_loss: local.loss.get().unwrap_or(f64::NAN),
             local_accuracy: local.accuracy.get().unwrap_or(f64::NAN),
-            network_loss: network.loss.get(),
-            network_accuracy: network.accuracy.get(),
+            network_loss: whole(network.loss),
+            network_accuracy: whole(network.accuracy),
         })
     }
 }

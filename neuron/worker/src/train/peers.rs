@@ -3,16 +3,13 @@
 //! Everybody who serves what is asked may be asked, and the router chooses among them. Where there is nobody, the neuron
 //! asks itself: its nucleus answers from the served copy as it would answer a peer, and learning goes on.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use neuron_peer::{
-    dendrite::{Call, Dendrite, Finish, Outcome, Peer},
-    nucleus::{Nucleus, Refusal, Reply, Request},
+    dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},
+    nucleus::Nucleus,
 };
-use neuron_proto::{Code, Modality, Output, Tensor};
+use neuron_proto::{Modality, Tensor};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::presence::View;
@@ -107,46 +104,18 @@ impl Peers {
     }
 
     fn ask_itself(&self, inputs: Tensor) -> Outcome {
-        let started = Instant::now();
-        let request = Request {
-            modality: self.asking.modality,
-            output: Output::Encoding,
-            inputs,
-            priority: u64::MAX,
-            deadline: started + self.asking.deadline,
-        };
-        let answer = self
-            .nucleus
-            .submit(request)
-            .and_then(|ticket| self.runtime.block_on(ticket));
-        self.outcome(answer, started.elapsed())
-    }
-
-    /// What the nucleus gave, as if it came from a peer.
-    fn outcome(&self, answer: Result<Reply, Refusal>, elapsed: Duration) -> Outcome {
-        let mut outcome = Outcome {
+        let call = Call {
             peer: self.own,
-            code: Code::Success,
-            message: String::new(),
-            outputs: None,
-            elapsed,
-            connect: None,
-            queue: None,
-            compute: None,
-            batch_rows: None,
+            inputs,
         };
-        match answer {
-            Ok(reply) => {
-                outcome.outputs = Some(reply.outputs);
-                outcome.queue = Some(reply.queue);
-                outcome.compute = Some(reply.compute);
-                outcome.batch_rows = Some(reply.batch_rows);
-            }
-            Err(refusal) => {
-                outcome.code = refusal.code;
-                outcome.message = refusal.message;
-            }
-        }
-        outcome
+        let Asking {
+            modality,
+            d_model,
+            deadline,
+            ..
+        } = self.asking;
+        let row_shape = [d_model];
+        let asked = loopback(&self.nucleus, modality, call, &row_shape, deadline);
+        self.runtime.block_on(asked)
     }
 }

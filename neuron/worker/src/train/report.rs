@@ -7,7 +7,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use neuron_learn::events::{Evaluation, Event, RunLog, Step};
-use prometheus::{Gauge, IntCounter, Registry};
+use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry};
 
 /// Between two lines about steps, where there is no progress bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -48,6 +48,7 @@ impl Report {
         match &event {
             Event::Step(step) => self.step(step),
             Event::Evaluation(evaluation) => self.evaluation(evaluation),
+            Event::Weights(weights) => self.metrics.weights(&weights.result),
             Event::End(_) => self.bar.abandon(),
             _ => {}
         }
@@ -113,6 +114,7 @@ impl Report {
 /// | `neuron_training_peers_asked`, `neuron_training_peers_answered` | in the latest step |
 /// | `neuron_training_lost_gate_mass` | share of the gates whose peer did not answer |
 /// | `neuron_training_local_accuracy`, `neuron_training_network_accuracy` | on held-out examples |
+/// | `neuron_training_weights_total` | rows that were due, by `result`: included, unchanged, no permit, refused |
 #[derive(Clone, Debug)]
 pub(crate) struct TrainingMetrics {
     steps: IntCounter,
@@ -124,6 +126,7 @@ pub(crate) struct TrainingMetrics {
     lost_gate_mass: Gauge,
     local_accuracy: Gauge,
     network_accuracy: Gauge,
+    weights: IntCounterVec,
 }
 
 impl TrainingMetrics {
@@ -146,12 +149,18 @@ impl TrainingMetrics {
                 "network_accuracy",
                 "Accuracy on held-out examples, with peers",
             ),
+            weights: IntCounterVec::new(
+                Opts::new("neuron_training_weights_total", "Weight rows that were due"),
+                &["result"],
+            )
+            .expect("the name is valid"),
         }
     }
 
     /// Lets a registry collect these metrics.
     pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
         registry.register(Box::new(self.steps.clone()))?;
+        registry.register(Box::new(self.weights.clone()))?;
         let gauges = [
             &self.loss,
             &self.step_seconds,
@@ -176,6 +185,12 @@ impl TrainingMetrics {
         self.asked.set(step.n_peers as f64);
         self.answered.set(step.n_ok as f64);
         self.lost_gate_mass.set(step.lost_gate_mass);
+    }
+
+    /// `result`: as in the run log, of which the reason of a refusal is no label.
+    fn weights(&self, result: &str) {
+        let (label, _) = result.split_once(':').unwrap_or((result, ""));
+        self.weights.with_label_values(&[label]).inc();
     }
 
     fn evaluation(&self, evaluation: &Evaluation) {

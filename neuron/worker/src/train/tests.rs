@@ -218,6 +218,108 @@ fn a_model_that_diverges_at_once_says_what_to_do() {
 }
 
 #[test]
+fn in_a_network_a_model_that_diverges_goes_back_too() {
+    let spoil = |trainer: &Trainer| {
+        no_grad(|| {
+            let _ = trainer.parameters()["main.layer1.bias"]
+                .shallow_clone()
+                .fill_(f64::NAN);
+        });
+    };
+    // Whether it asks itself or another.
+    for answers in [&[Answers::Honest][..], &[Answers::Honest; 2]] {
+        let folder = tempfile::tempdir().unwrap();
+        let network = Network::of(answers);
+        let mut trainer = network.trainer(config(60), parts(folder.path()));
+        trainer.step().unwrap();
+        trainer.save(BEST).unwrap();
+        let before = bits(&trainer);
+
+        spoil(&trainer);
+        trainer.step().unwrap();
+        assert_eq!(bits(&trainer), before, "in a step");
+        assert_eq!(trainer.step, 2);
+        assert!(steps(folder.path())[1].loss.is_nan());
+
+        spoil(&trainer);
+        trainer.conclude_epoch().unwrap();
+        assert_eq!(bits(&trainer), before, "in an evaluation");
+
+        trainer.step().unwrap();
+        assert_ne!(bits(&trainer), before, "and learns on");
+    }
+}
+
+#[test]
+fn where_nobody_answers_nothing_is_imitated() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    network.kill(1);
+    let mut trainer = network.trainer(config(1), parts(folder.path()));
+    let student = trainer.parameters()["student.layer1.weight"].copy();
+    trainer.step().unwrap();
+
+    let [step] = &steps(folder.path())[..] else {
+        panic!("one step");
+    };
+    assert_eq!((step.n_peers, step.n_ok), (1, 0));
+    assert_eq!((step.network_loss, step.distillation_loss), (None, None));
+    assert!((step.lost_gate_mass - 1.0).abs() < 1e-6, "{step:?}");
+    // The student learns from the network only, and there was none.
+    assert!(student.equal(&trainer.parameters()["student.layer1.weight"]));
+}
+
+#[test]
+fn resuming_serves_what_was_served_so_that_a_neuron_that_asks_itself_repeats_itself() {
+    /// Fifteen steps, with an evaluation, hence a new model that is served, after ten of them.
+    fn half(network: &Network, folder: &Path) -> Trainer {
+        let mut trainer = network.trainer(config(20), parts(folder));
+        for step in 1..=15 {
+            trainer.step().unwrap();
+            if step == 10 {
+                trainer.conclude_epoch().unwrap();
+            }
+        }
+        trainer
+    }
+    fn rest(mut trainer: Trainer) -> Vec<Vec<u32>> {
+        (0..5).for_each(|_| trainer.step().unwrap());
+        bits(&trainer)
+    }
+    let of_itself = || Network::of(&[Answers::Honest]);
+    let (straight, interrupted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = of_itself();
+    let straight = rest(half(&network, straight.path()));
+
+    half(&of_itself(), interrupted.path()).save(LAST).unwrap();
+    let network = of_itself();
+    let mut resumed = network.trainer(config(20), parts(interrupted.path()));
+    resumed.resume_latest().unwrap();
+    assert_eq!(resumed.step, 15);
+    assert_eq!(rest(resumed), straight);
+}
+
+#[test]
+fn what_an_earlier_run_learned_is_put_aside_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(set_aside(folder).unwrap(), None);
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    write(BEST, "first best");
+    write(LAST, "first last");
+    let first = folder.join("earlier-1");
+    assert_eq!(set_aside(folder).unwrap(), Some(first.clone()));
+    assert_eq!(set_aside(folder).unwrap(), None);
+    write(LAST, "second last");
+    let second = folder.join("earlier-2");
+    assert_eq!(set_aside(folder).unwrap(), Some(second.clone()));
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(first.join(BEST)), "first best");
+    assert_eq!(read(first.join(LAST)), "first last");
+    assert_eq!(read(second.join(LAST)), "second last");
+}
+
+#[test]
 fn without_peers_a_neuron_asks_itself() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[Answers::Honest]);
