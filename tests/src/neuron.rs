@@ -19,15 +19,11 @@ use tempfile::TempDir;
 /// Names another `neuron` than the one beside the tests.
 const BINARY_VARIABLE: &str = "CONNECTOME_NEURON";
 
-/// What makes a neuron small enough to train several on two cores.
-const SMALL: [&str; 5] = [
-    "--device=cpu",
-    "--threads=1",
-    "--dataset=digits",
-    "--batch-size=16",
-    // Any port that is free.
-    "--listen=127.0.0.1:0",
-];
+/// What makes a neuron small enough to run several on two cores, each at any port that is free.
+const SMALL: [&str; 3] = ["--device=cpu", "--threads=1", "--listen=127.0.0.1:0"];
+
+/// What one learns.
+const DIGITS: [&str; 2] = ["--dataset=digits", "--batch-size=16"];
 
 /// The `neuron` to test: the one that `CONNECTOME_NEURON` names, or the one built into the folder where this test was built.
 /// It needs `neuron-worker` beside it.
@@ -145,6 +141,24 @@ impl Operator {
         self.start(&["--resume"])
     }
 
+    /// Starts `neuron serve`, with what was trained in the run folder, and waits until it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it ends before that; the message has the end of its log.
+    pub async fn serve(&self) -> Result<Serving> {
+        let run = self.run_folder();
+        let mut command = self.neuron()?;
+        command
+            .arg("serve")
+            .args(SMALL)
+            .arg(format!("--run={}", run.display()));
+        let process = Process::start("the neuron", &mut command)?;
+        let present = |line: &str| line.contains("present in the network").then_some(());
+        process.find("its presence", present).await?;
+        Ok(Serving { process })
+    }
+
     fn start(&self, more: &[&str]) -> Result<Training> {
         let run = self.run_folder();
         let log = RunLog::from_its_end(run.join("events.jsonl"))?;
@@ -152,6 +166,7 @@ impl Operator {
         command
             .arg("train")
             .args(SMALL)
+            .args(DIGITS)
             .arg(format!("--run={}", run.display()))
             .args(&self.options)
             .args(more);
@@ -172,6 +187,24 @@ impl Operator {
             &self.uri,
         ]);
         Ok(command)
+    }
+}
+
+/// A neuron that serves and learns nothing more. Dropping it kills it (SIGKILL).
+#[derive(Debug)]
+pub struct Serving {
+    process: Process,
+}
+
+impl Serving {
+    /// Tells it to stop, and waits until it has. Gives how it ended.
+    ///
+    /// # Errors
+    ///
+    /// If it does not stop.
+    pub async fn stop(self, signal: Signal) -> Result<ExitStatus> {
+        let (status, _) = self.process.stop(signal).await?;
+        Ok(status)
     }
 }
 

@@ -1,9 +1,9 @@
 //! A metagraph stays fresh, whatever happens to nodes.
 
-use crate::{connect, key};
+use crate::{CTM, DEADLINE, connect, key};
 use anyhow::{Result, bail};
-use connectome_tests::{Setup, within};
-use neuron_metagraph::{At, Chain, Following, Metagraph};
+use connectome_tests::{ChainSpec, Setup, within};
+use neuron_metagraph::{At, Call, Chain, Following, Metagraph};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -53,6 +53,44 @@ async fn a_metagraph_is_followed_through_the_death_of_its_node() -> Result<()> {
         fresh.block.hash
     );
     assert_eq!(following.trouble(), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_next_node_is_followed_and_asked_when_one_dies() -> Result<()> {
+    // Given a chain of two nodes, and a program that is connected to the one that makes no blocks,
+    let file = ChainSpec::dev().await?.with_block_time(500).write()?;
+    let author = Setup::authority(&file, "alice")?.alone().start().await?;
+    let address = author.address().await?;
+    let full = Setup::authority(&file, "bob")?
+        .joining(&address)
+        .start()
+        .await?;
+    full.client.until_best(2).await?;
+    let chain = Chain::connect(&[full.url(), author.url()]).await?;
+    let mut following = chain.follow(0).await?;
+    until(&mut following, "a fresh snapshot", |it| it.block.number > 2).await?;
+    assert_eq!(chain.node().await?.url, full.url());
+
+    // when that one is killed,
+    drop(full);
+    let left = following.latest().block.number;
+
+    // then the metagraph stays fresh, questions are answered, and calls get into blocks through the other.
+    until(&mut following, "snapshots of the other node", |it| {
+        it.block.number > left + 1
+    })
+    .await?;
+    assert_eq!(chain.node().await?.url, author.url());
+    let (alice, bob) = (key("Alice")?, key("Bob")?.public());
+    let before = chain.balance(&bob, At::Best).await?;
+    let call = Call::Transfer {
+        to: bob,
+        amount: CTM,
+    };
+    let included = chain.submit(call, &alice, DEADLINE).await?;
+    let at = At::Block(included.block_hash);
+    assert_eq!(chain.balance(&bob, at).await?, before + CTM);
     Ok(())
 }
 

@@ -5,6 +5,8 @@
 //! | `contact.rs` | neurons that register find each other, ask each other and weigh each other |
 //! | `absence.rs` | a peer is killed and comes back, the chain is killed and comes back, and training goes on |
 //! | `incentive.rs` | who is worth asking is paid, and who answers noise is not |
+//! | `serving.rs` | what was trained is served, answers queries, and is weighed by hand |
+//! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
@@ -15,12 +17,14 @@ mod commands;
 mod contact;
 mod incentive;
 mod interruption;
+mod removal;
+mod serving;
 
 use anyhow::Result;
 use connectome_tests::{
     ChainSpec, Node, Operator, Setup, account, keypair, metagraph::NetworkState,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use subxt::utils::AccountId32;
 
@@ -54,6 +58,15 @@ impl Member {
 /// A node of a new chain on which the members have funds, `registered` as its neurons from the first block, in this order,
 /// or not at all.
 async fn chain(members: &[Member], registered: &[Member]) -> Result<Node> {
+    chain_with(members, registered, &json!({})).await
+}
+
+/// As [`chain`], with these `hyperparameters` besides.
+async fn chain_with(
+    members: &[Member],
+    registered: &[Member],
+    hyperparameters: &Value,
+) -> Result<Node> {
     let mut funded = Vec::new();
     let mut neurons = Vec::new();
     for member in members.iter().chain(registered) {
@@ -64,7 +77,7 @@ async fn chain(members: &[Member], registered: &[Member]) -> Result<Node> {
         let stake = member.stake * CTM;
         neurons.push(json!({ "hotkey": account, "coldkey": account, "stake": stake }));
     }
-    let network = json!({
+    let mut network = json!({
         "task": "digits",
         "hyperparameters": {
             "tempo": TEMPO,
@@ -75,6 +88,9 @@ async fn chain(members: &[Member], registered: &[Member]) -> Result<Node> {
         },
         "neurons": neurons,
     });
+    for (name, value) in hyperparameters.as_object().into_iter().flatten() {
+        network["hyperparameters"][name] = value.clone();
+    }
     let chain = ChainSpec::dev()
         .await?
         .with_block_time(500)
