@@ -9,7 +9,7 @@ const WORKER: &str = "neuron-worker";
 enum WorkerError {
     #[error("cannot tell where this program lies, and so not where {WORKER} does")]
     Lost(#[source] io::Error),
-    #[error("{} is missing: serve and train need it beside neuron; build it: cargo build --release -p neuron-worker", path.display())]
+    #[error("{} is missing: serve and train need it beside neuron; build both in its sources: make neuron", path.display())]
     Missing { path: PathBuf },
     #[error("cannot start {}", path.display())]
     Start { path: PathBuf, source: io::Error },

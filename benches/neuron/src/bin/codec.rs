@@ -1,7 +1,7 @@
 //! What it costs to put a tensor on the wire and to take it off again, without the wire.
 //!
 //! ```sh
-//! cargo run --release -p neuron-benches --bin codec            # a table; --json for scripts
+//! make bench BENCH=codec    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! For tensors of 4 KiB and 128 KiB of f32 values, in each precision of the wire:

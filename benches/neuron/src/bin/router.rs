@@ -1,7 +1,7 @@
 //! A batch through the router, from its scores to the sum of the answers.
 //!
 //! ```sh
-//! cargo run --release -p neuron-benches --bin router            # a table; --json for scripts
+//! make bench BENCH=router    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! Sixteen neurons in this process give back what they are sent, each behind an axon of its own: mutual TLS on loopback,

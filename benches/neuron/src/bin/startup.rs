@@ -1,8 +1,7 @@
 //! How long `neuron` takes for what needs neither chain nor model.
 //!
 //! ```sh
-//! cargo build --release --locked --workspace --bin neuron --bin startup
-//! target/release/startup            # a table; --json for scripts
+//! make bench BENCH=startup    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! Each command is run as a process, from its start to its end, its output thrown away. `wallet list` reads three wallets

@@ -1,7 +1,7 @@
 //! A training step with the network, beside the same model alone.
 //!
 //! ```sh
-//! cargo run --release -p neuron-benches --bin train            # a table; --json for scripts
+//! make bench BENCH=train    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! The MNIST synapse at its full width over batches of 64 digits: forward, losses, backward, clipping, SGD with momentum.

@@ -1,8 +1,7 @@
 //! Reading a network of the chain, whole, beside one read for each neuron.
 //!
 //! ```sh
-//! cargo build --release --locked --workspace --bin connectome-node --bin snapshot
-//! target/release/snapshot            # a table; --json for scripts
+//! make bench BENCH=snapshot    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! A real node, a development chain whose genesis has 256 neurons, and another with 4,096:
