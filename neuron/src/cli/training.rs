@@ -33,10 +33,10 @@ pub struct TrainingSettings {
     /// Stop after this many steps [default: go on]
     #[arg(long, env = "CONNECTOME_STEPS", value_name = "NUMBER")]
     pub steps: Option<NonZeroU64>,
-    /// Stop after this many epochs [default: go on]
+    /// Stop after this many passes through the data [default: go on]
     #[arg(long, env = "CONNECTOME_EPOCHS", value_name = "NUMBER")]
     pub epochs: Option<NonZeroU64>,
-    /// Steps of an epoch, after which the model is evaluated and weights are set [default: once through the data]
+    /// Steps between two evaluations; the best model so far is saved and served [default: a pass through the data]
     #[arg(long, env = "CONNECTOME_EPOCH_STEPS", value_name = "NUMBER")]
     pub epoch_steps: Option<NonZeroU64>,
     /// Examples of a step
@@ -101,7 +101,10 @@ pub struct TrainingSettings {
     /// Go on from the last checkpoint of the run
     #[arg(long, env = "CONNECTOME_RESUME")]
     pub resume: bool,
-    /// Set weights on the chain after each epoch
+    /// Set weights on the chain, once in each of its epochs
+    ///
+    /// In the second half of each epoch of the chain (its tempo: see `neuron network show`), if the neuron has a validator
+    /// permit. Neither --epochs nor --epoch-steps changes that.
     #[arg(
         long,
         env = "CONNECTOME_SET_WEIGHTS",
@@ -115,8 +118,10 @@ pub struct TrainingSettings {
         hide_possible_values = true
     )]
     pub set_weights: bool,
-    /// Short for --set-weights=false
-    #[arg(long, conflicts_with = "set_weights")]
+    /// Set no weights, whatever is said elsewhere: short for --set-weights=false
+    // To Clap, neither conflicts with the other nor overrides it: either would refuse this beside a CONNECTOME_SET_WEIGHTS in
+    // the environment, which options come before.
+    #[arg(long)]
     pub no_set_weights: bool,
     /// Send peers the gradients of what they answered
     #[arg(long, env = "CONNECTOME_SEND_GRADIENTS")]
@@ -192,10 +197,11 @@ mod tests {
             (&["--set-weights"], true),
             (&["--set-weights=no"], false),
             (&["--no-set-weights"], false),
+            (&["--set-weights", "--no-set-weights"], false),
+            (&["--no-set-weights", "--set-weights"], false),
         ] {
             assert_eq!(settings(args).unwrap().sets_weights(), expected, "{args:?}");
         }
-        assert!(settings(&["--set-weights", "--no-set-weights"]).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn run(user: &User, args: &[&str]) -> Run {
 #[test]
 fn a_missing_worker_says_how_to_build_it() {
     for command in ["serve", "train"] {
-        run(&User::new(), &[command]).failed(1, "cargo build --release -p neuron-worker");
+        run(&User::new(), &[command]).failed(1, "make neuron");
     }
 }
 
@@ -46,6 +46,20 @@ fn the_worker_gets_the_same_arguments_and_environment_and_its_exit_code_counts()
         (run.code, run.stdout.as_str()),
         (42, "7 train --uri //Alice --steps 10\n")
     );
+}
+
+#[test]
+fn options_come_before_the_environment_where_they_say_the_contrary() {
+    let user = User::new()
+        .with_file("script", "#!/bin/sh\nexit 42\n")
+        .with_env("CONNECTOME_SET_WEIGHTS", "true");
+    install(
+        &user,
+        user.path("script").to_str().unwrap(),
+        "neuron-worker",
+    );
+    // It is the worker that starts.
+    assert_eq!(run(&user, &["train", "--no-set-weights"]).code, 42);
 }
 
 #[test]
