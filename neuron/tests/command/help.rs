@@ -15,6 +15,7 @@ Exit codes:
   3  refused by the chain
   4  unreachable: no node or no peer answers
   5  no such key, or wrong password
+  6  not registered in the network
 ";
     assert!(help.ends_with(codes), "{help}");
     for command in [
