@@ -70,7 +70,7 @@ async fn raw_code(
     body: &[u8],
     trailers: &'static [(&'static str, &'static str)],
 ) -> Code {
-    let server = raw(head, body.to_vec(), trailers, false).await;
+    let server = raw(head, body.to_vec(), End::Trailers(trailers)).await;
     ask(&dendrite(), server.peer(0)).await.code
 }
 
@@ -88,7 +88,7 @@ async fn garbage_is_refused() {
 #[tokio::test]
 async fn an_oversized_answer_is_refused_before_it_is_read() {
     // Announces 4 GiB, of which the first bytes come.
-    let server = raw(GRPC, vec![0, 255, 255, 255, 255, 1], OK, false).await;
+    let server = raw(GRPC, vec![0, 255, 255, 255, 255, 1], End::Trailers(OK)).await;
     let outcome = ask(&dendrite(), server.peer(0)).await;
     assert_eq!(outcome.code, Code::InvalidResponse);
     assert!(
@@ -114,10 +114,30 @@ async fn a_status_with_malformed_details_is_a_failure_like_any_other() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_not_asked_for_again() {
-    let server = raw(GRPC, vec![0, 0, 0, 0, 9, 1, 2], OK, true).await;
+    let server = raw(GRPC, vec![0, 0, 0, 0, 9, 1, 2], End::Breaks).await;
     let outcome = ask(&dendrite(), server.peer(0)).await;
     assert!(!outcome.is_success(), "{outcome:?}");
     assert_eq!(server.seen.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_peer_that_dies_in_the_middle_of_its_answer_costs_that_answer() {
+    let server = raw(GRPC, vec![0, 0, 0, 0, 9, 1, 2], End::Hangs).await;
+    let (dendrite, peer, seen) = (dendrite(), server.peer(0), server.seen.clone());
+    let asking = tokio::spawn({
+        let dendrite = dendrite.clone();
+        async move { ask(&dendrite, peer).await }
+    });
+    eventually("the answer begins", || seen.has_begun()).await;
+    let address = server.kill();
+    let outcome = asking.await.unwrap();
+    assert_eq!(outcome.code, Code::Unavailable, "{}", outcome.message);
+    assert_eq!(seen.requests(), 1, "it may have done its work");
+
+    let back = axon_at(address, Answer::First).await;
+    assert_eq!(ask(&dendrite, peer).await.code, Code::Backoff);
+    assert!(ask(&dendrite, peer).await.is_success());
+    assert_eq!(back.seen.requests(), 1);
 }
 
 #[tokio::test]

@@ -2,14 +2,26 @@
 
 use std::sync::Arc;
 
-use neuron_peer::Identity;
+use neuron_peer::{
+    Identity,
+    identity::{
+        Purpose,
+        certificate::{self, EXTENSION, Issued, Validity},
+    },
+};
 use neuron_wallet::Keypair;
+use rcgen::{
+    CertificateParams, CustomExtension, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData,
+    date_time_ymd,
+};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, UnixTime},
+    crypto::ring::{default_provider, sign::any_ecdsa_type},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use super::{scripted::*, *};
@@ -48,6 +60,75 @@ async fn a_peer_that_is_not_who_the_metagraph_says_is_not_asked() {
     let outcome = ask(&alice(), secure(&eve, "//Bob")).await;
     assert_eq!(outcome.code, Code::Unauthenticated, "{}", outcome.message);
     assert_eq!(eve.seen.requests(), 0);
+}
+
+const HOUR: i64 = 3600;
+
+/// From some seconds before now to some after.
+fn validity(from: i64, to: i64) -> Validity {
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap();
+    Validity {
+        not_before: now + from,
+        not_after: now + to,
+    }
+}
+
+/// A certificate of Bob's name that Eve signed.
+fn forged() -> Issued {
+    let tls_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let validity = validity(-HOUR, HOUR);
+    let key_info = tls_key.subject_public_key_info();
+    let statement = certificate::statement(Purpose::Axon, validity, &key_info);
+    let (bob, eve) = (key("//Bob"), key("//Eve"));
+    let content = certificate::content(Purpose::Axon, &bob.public(), &eve.sign(&statement));
+    let mut params = CertificateParams::default();
+    let since_epoch = |seconds: i64| {
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(seconds).unwrap())
+    };
+    params.not_before = since_epoch(validity.not_before);
+    params.not_after = since_epoch(validity.not_after);
+    params.custom_extensions = vec![CustomExtension::from_oid_content(&EXTENSION, content)];
+    Issued {
+        certificate: params.self_signed(&tls_key).unwrap().der().clone(),
+        key: PrivateKeyDer::Pkcs8(tls_key.serialize_der().into()),
+    }
+}
+
+/// The configuration of a server that shows this certificate, whatever it says.
+fn showing(issued: Issued) -> Arc<ServerConfig> {
+    let key = any_ecdsa_type(&issued.key).unwrap();
+    let shown = CertifiedKey::new(vec![issued.certificate], key);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn a_peer_whose_certificate_is_not_as_it_should_be_is_not_asked() {
+    let bobs =
+        |purpose, from, to| certificate::issue(&key("//Bob"), purpose, validity(from, to)).unwrap();
+    let good = tls_axon(showing(bobs(Purpose::Axon, -HOUR, HOUR))).await;
+    assert!(ask(&alice(), secure(&good, "//Bob")).await.is_success());
+    for (what, certificate) in [
+        ("expired", bobs(Purpose::Axon, -2 * HOUR, -HOUR)),
+        ("not yet valid", bobs(Purpose::Axon, HOUR, 2 * HOUR)),
+        ("for another purpose", bobs(Purpose::Dendrite, -HOUR, HOUR)),
+        ("signed by another hotkey", forged()),
+    ] {
+        let server = tls_axon(showing(certificate)).await;
+        let outcome = ask(&alice(), secure(&server, "//Bob")).await;
+        assert_eq!(
+            outcome.code,
+            Code::Unauthenticated,
+            "{what}: {}",
+            outcome.message
+        );
+        assert_eq!(server.seen.requests(), 0, "{what}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -54,6 +54,10 @@ pub(crate) struct Seen {
     pub(crate) connections: AtomicUsize,
     pub(crate) requests: AtomicUsize,
     pub(crate) cancelled: AtomicUsize,
+    /// Connections that the other side has closed, as far as a black hole sees.
+    pub(crate) closed: AtomicUsize,
+    /// Whether an answer was sent in part.
+    pub(crate) has_begun: AtomicBool,
     pub(crate) latest: Mutex<Option<v1::ForwardRequest>>,
     pub(crate) deadline: Mutex<Option<String>>,
     pub(crate) gradients: Mutex<Vec<v1::BackwardRequest>>,
@@ -70,6 +74,14 @@ impl Seen {
 
     pub(crate) fn cancelled(&self) -> usize {
         self.cancelled.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::SeqCst)
     }
 }
 
@@ -189,7 +201,28 @@ pub(crate) async fn axon_at(address: SocketAddr, answer: Answer) -> Scripted {
 
 /// The same over TLS.
 pub(crate) async fn tls_axon(config: Arc<rustls::ServerConfig>) -> Scripted {
-    Scripted::start(anywhere(), |listener, seen| async move {
+    tls_axon_at(anywhere(), config).await
+}
+
+pub(crate) async fn tls_axon_at(
+    address: SocketAddr,
+    config: Arc<rustls::ServerConfig>,
+) -> Scripted {
+    held_tls_axon_at(
+        address,
+        config,
+        Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+    )
+    .await
+}
+
+/// The same, which begins each handshake after a permit.
+pub(crate) async fn held_tls_axon_at(
+    address: SocketAddr,
+    config: Arc<rustls::ServerConfig>,
+    gate: Arc<Semaphore>,
+) -> Scripted {
+    Scripted::start(address, |listener, seen| async move {
         let service = axon_server::AxonServer::new(Axon {
             answer: Answer::First,
             seen: seen.clone(),
@@ -197,8 +230,11 @@ pub(crate) async fn tls_axon(config: Arc<rustls::ServerConfig>) -> Scripted {
         let acceptor = TlsAcceptor::from(config);
         let accepted = TcpListenerStream::new(listener)
             .then(move |stream| {
-                let acceptor = acceptor.clone();
-                async move { acceptor.accept(stream?).await.map(Tls) }
+                let (acceptor, gate) = (acceptor.clone(), gate.clone());
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    acceptor.accept(stream?).await.map(Tls)
+                }
             })
             .filter(Result::is_ok);
         let server = Grpc::builder().add_service(service);
@@ -215,10 +251,15 @@ pub(crate) fn honest(identity: &Identity) -> Arc<rustls::ServerConfig> {
 /// A peer that takes connections and never says anything.
 pub(crate) async fn black_hole() -> Scripted {
     Scripted::start(anywhere(), |listener, seen| async move {
-        let mut held: Vec<TcpStream> = Vec::new();
         loop {
-            held.push(listener.accept().await.unwrap().0);
+            let (mut stream, _) = listener.accept().await.unwrap();
             seen.connections.fetch_add(1, Ordering::SeqCst);
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                let mut ignored = [0; 1024];
+                while stream.read(&mut ignored).await.is_ok_and(|n| n > 0) {}
+                seen.closed.fetch_add(1, Ordering::SeqCst);
+            });
         }
     })
     .await
@@ -237,19 +278,28 @@ pub(crate) async fn hangs_up() -> Scripted {
     .await
 }
 
-/// A peer that answers every request with these bytes and trailers, and breaks the connection in the end if it is told to.
+/// How the answer of a [`raw`] peer goes on after its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With these trailers; without any, it just ends.
+    Trailers(&'static [(&'static str, &'static str)]),
+    /// It is broken off.
+    Breaks,
+    /// Nothing more comes.
+    Hangs,
+}
+
+/// A peer that answers every request with these bytes.
 pub(crate) async fn raw(
     head: &'static [(&'static str, &'static str)],
     body: Vec<u8>,
-    trailers: &'static [(&'static str, &'static str)],
-    breaks: bool,
+    end: End,
 ) -> Scripted {
     Scripted::start(anywhere(), |listener, seen| async move {
         let service = Raw {
             head,
             body: body.into(),
-            trailers,
-            breaks,
+            end,
             seen,
         };
         let server = Grpc::builder().add_service(service);
@@ -363,8 +413,7 @@ fn good(request: v1::ForwardRequest) -> v1::ForwardResponse {
 struct Raw {
     head: &'static [(&'static str, &'static str)],
     body: Bytes,
-    trailers: &'static [(&'static str, &'static str)],
-    breaks: bool,
+    end: End,
     seen: Arc<Seen>,
 }
 
@@ -383,16 +432,12 @@ impl Service<http::Request<Body>> for Raw {
 
     fn call(&mut self, _: http::Request<Body>) -> Self::Future {
         self.seen.requests.fetch_add(1, Ordering::SeqCst);
-        let mut frames = Vec::new();
-        if self.breaks {
-            frames.push(Err(Status::internal("broken off")));
-        } else if !self.trailers.is_empty() {
-            frames.push(Ok(Frame::trailers(headers(self.trailers))));
-        }
-        if !self.body.is_empty() {
-            frames.push(Ok(Frame::data(self.body.clone())));
-        }
-        let mut response = http::Response::new(Body::new(Frames(frames)));
+        let frames = Frames {
+            body: Some(self.body.clone()).filter(|body| !body.is_empty()),
+            end: Some(self.end),
+            seen: self.seen.clone(),
+        };
+        let mut response = http::Response::new(Body::new(frames));
         *response.headers_mut() = headers(self.head);
         std::future::ready(Ok(response))
     }
@@ -405,8 +450,12 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-/// A body of these frames, the last first.
-struct Frames(Vec<Result<Frame<Bytes>, Status>>);
+/// The body of a [`Raw`] answer: these bytes, then its end.
+struct Frames {
+    body: Option<Bytes>,
+    end: Option<End>,
+    seen: Arc<Seen>,
+}
 
 impl hyper::body::Body for Frames {
     type Data = Bytes;
@@ -416,7 +465,22 @@ impl hyper::body::Body for Frames {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Poll::Ready(self.0.pop())
+        if let Some(body) = self.body.take() {
+            return Poll::Ready(Some(Ok(Frame::data(body))));
+        }
+        self.seen.has_begun.store(true, Ordering::SeqCst);
+        match self.end {
+            Some(End::Hangs) => Poll::Pending,
+            Some(End::Breaks) => {
+                self.end = None;
+                Poll::Ready(Some(Err(Status::internal("broken off"))))
+            }
+            Some(End::Trailers([])) | None => Poll::Ready(None),
+            Some(End::Trailers(trailers)) => {
+                self.end = None;
+                Poll::Ready(Some(Ok(Frame::trailers(headers(trailers)))))
+            }
+        }
     }
 }
 
