@@ -43,6 +43,7 @@ mod config;
 mod connection;
 mod exchange;
 mod finish;
+mod line;
 mod loopback;
 mod metrics;
 mod outcome;

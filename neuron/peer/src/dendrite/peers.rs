@@ -11,26 +11,19 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{BoxFuture, Shared},
-};
 use neuron_wallet::PublicKey;
 use prometheus::IntGauge;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Outcome,
     backoff::Backoff,
-    connection::{self, Connection, DialError},
+    connection::{Connection, DialError},
+    line::{Line, State},
     peer::Endpoint,
     stats::PeerStats,
 };
 use crate::identity::Identity;
-
-/// A connection, or the attempt to make it.
-type Line = Shared<BoxFuture<'static, Result<Connection, DialError>>>;
 
 /// All peers that were ever asked and not yet forgotten.
 pub(super) struct Peers {
@@ -65,12 +58,6 @@ struct Entry {
     last_use: u64,
     backoff: Backoff,
     stats: PeerStats,
-}
-
-/// How a call gets at its connection.
-enum Reached {
-    Open(Connection),
-    Dialling(Line),
 }
 
 impl Peers {
@@ -136,35 +123,18 @@ impl Peers {
         stats
     }
 
-    fn reach(&self, endpoint: Endpoint) -> Reached {
+    /// The line to a peer: the present one while it is open or dialled, or else a new one.
+    fn line(&self, endpoint: Endpoint) -> (Line, State) {
         let mut table = self.table();
         let entry = table.entry(endpoint, &self.settings);
-        match entry.line.as_ref().map(|line| (line, line.peek())) {
-            Some((_, Some(Ok(connection)))) if !connection.is_closed() => {
-                Reached::Open(connection.clone())
+        if let Some(line) = &entry.line {
+            match line.state() {
+                State::Lost => {}
+                state => return (line.clone(), state),
             }
-            Some((line, None)) => Reached::Dialling(line.clone()),
-            _ => Reached::Dialling(entry.line.insert(self.dial(endpoint)).clone()),
         }
-    }
-
-    fn dial(&self, endpoint: Endpoint) -> Line {
-        let Settings {
-            identity,
-            connect_timeout,
-            open,
-            ..
-        } = &self.settings;
-        let dialling = connection::dial(endpoint, identity.clone(), *connect_timeout, open.clone());
-        let dialling = AbortOnDropHandle::new(tokio::spawn(dialling));
-        let address = endpoint.address;
-        async move {
-            dialling
-                .await
-                .unwrap_or(Err(DialError::GivenUp { address }))
-        }
-        .boxed()
-        .shared()
+        let line = Line::dial(endpoint, &self.settings);
+        (entry.line.insert(line).clone(), State::Dialling)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -184,11 +154,7 @@ impl Table {
             }
         };
         entry.last_use = self.uses;
-        if entry.endpoint != endpoint {
-            entry.endpoint = endpoint;
-            entry.line = None;
-            entry.backoff = Backoff::new(settings.max_backoff);
-        }
+        entry.relocate(endpoint, settings);
         entry
     }
 
@@ -220,10 +186,22 @@ impl Entry {
         }
     }
 
+    /// Starts anew if the peer has moved: what failed elsewhere says nothing of where it is now.
+    fn relocate(&mut self, endpoint: Endpoint, settings: &Settings) {
+        if self.endpoint != endpoint {
+            self.endpoint = endpoint;
+            self.line = None;
+            self.backoff = Backoff::new(settings.max_backoff);
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.line.as_ref().is_some_and(Line::is_open)
+    }
+
     fn snapshot(&self) -> PeerStats {
-        let line = self.line.as_ref().and_then(Shared::peek);
         PeerStats {
-            connected: matches!(line, Some(Ok(connection)) if !connection.is_closed()),
+            connected: self.is_connected(),
             in_flight: self.in_flight,
             backoff: self.backoff.skip(),
             ..self.stats.clone()
@@ -243,24 +221,22 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// A connection to the peer, and how long it was waited for, if it was.
     pub(super) async fn connect(&self) -> Result<(Connection, Option<Duration>), DialError> {
-        match self.peers.reach(self.endpoint) {
-            Reached::Open(connection) => Ok((connection, None)),
-            Reached::Dialling(line) => {
-                let start = Instant::now();
-                let connection = line.await?;
-                Ok((connection, Some(start.elapsed())))
-            }
+        let (line, state) = self.peers.line(self.endpoint);
+        if let State::Open(connection) = state {
+            return Ok((connection, None));
         }
+        let start = Instant::now();
+        let connection = line.connected().await?;
+        Ok((connection, Some(start.elapsed())))
     }
 
     /// Does not use this connection again.
     pub(super) fn hang_up(&self, connection: &Connection) {
         let mut table = self.peers.table();
-        if let Some(entry) = table.entries.get_mut(&self.endpoint.hotkey) {
-            let line = entry.line.as_ref().and_then(Shared::peek);
-            if matches!(line, Some(Ok(current)) if current.is(connection)) {
-                entry.line = None;
-            }
+        if let Some(entry) = table.entries.get_mut(&self.endpoint.hotkey)
+            && entry.line.as_ref().is_some_and(|line| line.is(connection))
+        {
+            entry.line = None;
         }
     }
 }

@@ -23,6 +23,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
+use tokio::sync::Semaphore;
 
 use super::{scripted::*, *};
 
@@ -129,6 +130,52 @@ async fn a_peer_whose_certificate_is_not_as_it_should_be_is_not_asked() {
         );
         assert_eq!(server.seen.requests(), 0, "{what}");
     }
+}
+
+/// Alice, who gives up on a connection after `connect_timeout`.
+fn impatient(connect_timeout: Duration) -> Dendrite {
+    let config = DendriteConfig {
+        connect_timeout,
+        ..DendriteConfig::default()
+    };
+    Dendrite::new(Some(identity("//Alice")), config)
+}
+
+/// A call that ends before its connection is there.
+const BRIEF: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_failure_to_connect_that_nobody_waited_for_is_not_told_to_the_next_caller() {
+    let silent = black_hole().await;
+    let (dendrite, bob) = (impatient(4 * BRIEF), secure(&silent, "//Bob"));
+    assert_eq!(
+        ask_within(&dendrite, bob, BRIEF).await.code,
+        Code::Timeout,
+        "its deadline is before that of the connection"
+    );
+    eventually("the attempt to connect ends", || silent.seen.closed() == 1).await;
+    assert!(!dendrite.stats()[0].connected);
+    let address = silent.kill();
+    let bobs = tls_axon_at(address, honest(&identity("//Bob"))).await;
+    assert_eq!(ask(&dendrite, bob).await.code, Code::Backoff);
+    let outcome = ask(&dendrite, bob).await;
+    assert_eq!(outcome.code, Code::Success, "{}", outcome.message);
+    assert_eq!(bobs.seen.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_waited_for_is_there_for_the_next_caller() {
+    let gate = Arc::new(Semaphore::new(0));
+    let config = honest(&identity("//Bob"));
+    let server = held_tls_axon_at(anywhere(), config, gate.clone()).await;
+    let (dendrite, bob) = (impatient(LONG), secure(&server, "//Bob"));
+    assert_eq!(ask_within(&dendrite, bob, BRIEF).await.code, Code::Timeout);
+    assert!(!dendrite.stats()[0].connected);
+    gate.add_permits(1);
+    eventually("it is connected", || dendrite.stats()[0].connected).await;
+    assert_eq!(ask(&dendrite, bob).await.code, Code::Backoff);
+    let outcome = ask(&dendrite, bob).await;
+    assert_eq!((outcome.code, outcome.connect), (Code::Success, None));
 }
 
 #[tokio::test]
