@@ -160,12 +160,12 @@ impl Table {
 
     /// Closes idle connections, least recently used first, until at most `max` are left or none is idle.
     fn trim(&mut self, max: usize) {
-        let n_lines = self.entries.values().filter(|entry| entry.line.is_some());
-        let excess = n_lines.count().saturating_sub(max);
+        let open = self.entries.values().filter(|entry| entry.is_connected());
+        let excess = open.count().saturating_sub(max);
         let mut idle: Vec<&mut Entry> = self
             .entries
             .values_mut()
-            .filter(|entry| entry.line.is_some() && entry.in_flight == 0)
+            .filter(|entry| entry.in_flight == 0 && entry.is_connected())
             .collect();
         idle.sort_unstable_by_key(|entry| entry.last_use);
         for entry in idle.into_iter().take(excess) {

@@ -91,6 +91,35 @@ async fn the_least_recently_used_connection_is_closed_beyond_the_cap() {
 }
 
 #[tokio::test]
+async fn peers_that_cannot_be_reached_do_not_count_towards_the_cap() {
+    let servers = [
+        axon(Answer::First).await,
+        axon(Answer::First).await,
+        axon(Answer::First).await,
+    ];
+    let config = DendriteConfig {
+        max_connections: 2,
+        ..DendriteConfig::default()
+    };
+    let dendrite = Dendrite::new(None, config);
+    for uid in [0, 1] {
+        let peer = servers[usize::from(uid)].peer(uid);
+        assert!(ask(&dendrite, peer).await.is_success());
+    }
+    for uid in 3..6 {
+        let dead = peer(uid, nowhere().await);
+        assert_eq!(ask(&dendrite, dead).await.code, Code::Unavailable);
+    }
+    assert!(ask(&dendrite, servers[2].peer(2)).await.is_success());
+    // Three were open, so one was closed.
+    assert_eq!(
+        connected(&dendrite),
+        [false, true, true, false, false, false]
+    );
+    open_are(&dendrite, 2).await;
+}
+
+#[tokio::test]
 async fn a_cap_of_none_closes_each_connection_after_its_call() {
     let server = axon(Answer::First).await;
     let config = DendriteConfig {
