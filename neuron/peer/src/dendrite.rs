@@ -271,9 +271,19 @@ impl Dendrite {
     }
 
     /// Forgets every peer that is not to be kept, and closes its connection: those who left the network. Peers that are
-    /// being asked just now are kept until the next time.
+    /// being asked just now are kept until the next time. Of those who stay, [`Dendrite::keep`] says where they are.
     pub fn retain(&self, keep: impl Fn(&PublicKey) -> bool) {
         self.shared.peers.retain(keep);
+    }
+
+    /// Closes every connection that does not lead to one of these peers where they are now: those to peers that moved, and
+    /// those to peers that no longer serve. Calls under way on them may end. Statistics stay, and so does the backoff of all
+    /// but those that moved; [`Dendrite::retain`] forgets.
+    ///
+    /// Without this, a connection to a peer that moved is closed when the peer is next asked, and one to a peer that no
+    /// longer serves when the peer closes it.
+    pub fn keep(&self, peers: &[Peer]) {
+        self.shared.peers.keep(peers);
     }
 
     /// Shows this dendrite's metrics in a registry.

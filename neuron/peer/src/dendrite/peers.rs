@@ -2,8 +2,8 @@
 //!
 //! One table behind one lock, which is never held while anything is awaited. A connection is dialled when the first call
 //! needs it, once however many calls wait for it, in a task of its own, so that a call that gives up does not spoil it for
-//! the others. It is closed when the peer's endpoint changes, when the peer is forgotten, and, the least recently used
-//! idle one first, when more are open than allowed.
+//! the others. It is closed when a call or [`Peers::keep`] tells that the peer has moved or serves no more, when the peer is
+//! forgotten, and, the least recently used idle one first, when more are open than allowed.
 
 use std::{
     collections::{HashMap, hash_map},
@@ -16,7 +16,7 @@ use prometheus::IntGauge;
 use tokio::time::Instant;
 
 use super::{
-    Outcome,
+    Outcome, Peer,
     backoff::Backoff,
     connection::{Connection, DialError},
     line::{Line, State},
@@ -113,6 +113,21 @@ impl Peers {
         self.table()
             .entries
             .retain(|hotkey, entry| entry.in_flight > 0 || keep(hotkey));
+    }
+
+    /// Closes every connection that does not lead to one of these peers where they are now, and keeps what is known of
+    /// everybody. Calls under way on such a connection may end.
+    pub(super) fn keep(&self, peers: &[Peer]) {
+        let present: HashMap<PublicKey, Endpoint> = peers
+            .iter()
+            .map(|peer| (peer.hotkey, Endpoint::from(*peer)))
+            .collect();
+        for (hotkey, entry) in &mut self.table().entries {
+            match present.get(hotkey) {
+                Some(endpoint) => entry.relocate(*endpoint, &self.settings),
+                None => entry.line = None,
+            }
+        }
     }
 
     /// How the calls to each peer went, by hotkey.

@@ -1,6 +1,9 @@
 //! Connections: one a peer, kept, capped, closed, replaced.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use super::{scripted::*, *};
 
@@ -181,4 +184,47 @@ async fn who_left_the_network_is_forgotten() {
     let known: Vec<_> = dendrite.stats().iter().map(|peer| peer.hotkey).collect();
     assert_eq!(known, [stays.peer(0).hotkey]);
     open_are(&dendrite, 1).await;
+}
+
+#[tokio::test]
+async fn connections_that_lead_nowhere_any_more_are_closed_without_a_call() {
+    let servers = [
+        axon(Answer::First).await,
+        axon(Answer::First).await,
+        axon(Answer::First).await,
+    ];
+    let peers = [servers[0].peer(0), servers[1].peer(1), servers[2].peer(2)];
+    let dendrite = dendrite();
+    ask_all(&dendrite, &peers, Finish::All).await;
+    assert_eq!(connected(&dendrite), [true; 3]);
+
+    // The first stays, the second has moved, the third serves no more.
+    let new = axon(Answer::First).await;
+    let now = [peers[0], new.peer(1)];
+    dendrite.keep(&now);
+    open_are(&dendrite, 1).await;
+    assert_eq!(connected(&dendrite), [true, false, false]);
+    let successes: Vec<u64> = dendrite.stats().iter().map(|peer| peer.successes).collect();
+    assert_eq!(successes, [1; 3], "what is known of them stays");
+
+    let outcomes = ask_all(&dendrite, &now, Finish::All).await;
+    assert!(outcomes.iter().all(Outcome::is_success));
+    let connections = [&servers[0], &servers[1], &new].map(|server| server.seen.connections());
+    assert_eq!(connections, [1, 1, 1], "the first is the same as before");
+}
+
+#[tokio::test]
+async fn a_call_under_way_survives_that_its_peer_withdraws() {
+    let gate = Arc::new(Semaphore::new(0));
+    let slow = axon(Answer::Held(gate.clone())).await;
+    let (dendrite, peer) = (dendrite(), slow.peer(0));
+    let asking = tokio::spawn({
+        let dendrite = dendrite.clone();
+        async move { ask(&dendrite, peer).await }
+    });
+    eventually("the request arrives", || slow.seen.requests() == 1).await;
+    dendrite.keep(&[]);
+    gate.add_permits(1);
+    assert!(asking.await.unwrap().is_success());
+    open_are(&dendrite, 0).await;
 }
