@@ -14,7 +14,8 @@
 //!   loopback.
 //! * No answer is believed before its shape, type, size and values were checked.
 //! * A request is sent twice in one case only: its first connection turned out to be closed before any of it was sent.
-//! * A peer that fails is left alone for ever more calls, until it succeeds: `Backoff`.
+//! * A peer that fails is left alone for ever more calls, until it succeeds: `Backoff`. Neither what this side could not
+//!   send nor what it did not wait for counts against a peer that is there.
 //!
 //! # Example
 //!
@@ -162,11 +163,15 @@ impl Dendrite {
             .into_iter()
             .map(|call| self.shared.ask(call, question));
         let outcomes = finish::gather(calls, question.deadline, finish, Outcome::is_success).await;
+        let is_cut_off = Instant::now() < question.deadline;
         let late = |peer| {
             let elapsed = started.elapsed();
             let message = format!("no answer within {elapsed:.1?}");
             let outcome = Outcome::absent(peer, Code::Timeout, message, elapsed);
-            self.shared.conclude(&outcome, None);
+            match is_cut_off {
+                true => self.shared.conclude_cut_off(&outcome),
+                false => self.shared.conclude(&outcome, None),
+            }
             outcome
         };
         peers

@@ -38,29 +38,39 @@ pub(super) struct Question<'a> {
     pub(super) deadline: Instant,
 }
 
+/// A request as it travels, and what a valid answer to it is.
+struct Prepared<'a> {
+    request: Bytes,
+    expected: Expected<'a>,
+}
+
 impl Shared {
     /// Asks one peer.
     pub(super) async fn ask(&self, call: Call, question: Question<'_>) -> Outcome {
         let started = Instant::now();
         let peer = call.peer;
-        if let Err(reason) = self.admit(&call) {
-            let Failure { code, message, .. } = reason;
-            self.metrics.ended(Method::Forward, code);
-            return Outcome::absent(peer, code, message, started.elapsed());
-        }
-        let mut visit = self.peers.visit(peer.into());
-        let (outcome, retry_after) = match self.answer(&mut visit, call, question).await {
-            Ok(mut outcome) => {
-                outcome.elapsed = started.elapsed();
-                (outcome, None)
-            }
-            Err(failure) => {
-                let elapsed = started.elapsed();
-                let outcome = Outcome::absent(peer, failure.code, failure.message, elapsed);
-                (outcome, failure.retry_after)
+        let prepared = self
+            .admit(&call)
+            .and_then(|()| self.prepare(call.inputs, question));
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(Failure { code, message, .. }) => {
+                self.metrics.ended(Method::Forward, code);
+                return Outcome::absent(peer, code, message, started.elapsed());
             }
         };
+        let mut visit = self.peers.visit(peer.into());
+        let deadline = question.deadline;
+        let answer = self.answer(&mut visit, peer, prepared, deadline).await;
         drop(visit);
+        let elapsed = started.elapsed();
+        let (outcome, retry_after) = match answer {
+            Ok(outcome) => (Outcome { elapsed, ..outcome }, None),
+            Err(failure) => (
+                Outcome::absent(peer, failure.code, failure.message, elapsed),
+                failure.retry_after,
+            ),
+        };
         self.conclude(&outcome, retry_after);
         outcome
     }
@@ -95,29 +105,32 @@ impl Shared {
         Ok(())
     }
 
-    /// A peer's checked answer.
-    async fn answer(
-        &self,
-        visit: &mut Visit<'_>,
-        call: Call,
-        question: Question<'_>,
-    ) -> Result<Outcome, Failure> {
-        let Call { peer, inputs } = call;
+    /// The request as it travels. What cannot be sent is this side's fault, and the peer never hears of it.
+    fn prepare<'a>(&self, inputs: Tensor, question: Question<'a>) -> Result<Prepared<'a>, Failure> {
         let dtype = self.config.precision.dtype();
-        let expected = Expected {
-            rows: inputs.rows(),
-            row_shape: question.row_shape,
-            dtype,
-        };
         let request = encode(&v1::ForwardRequest {
             modality: question.modality.into(),
             inputs: Some(on_wire(&inputs, dtype)?.encode()),
             reply: dtype.into(),
             output: question.output.into(),
         })?;
-        drop(inputs);
+        let expected = Expected {
+            rows: inputs.rows(),
+            row_shape: question.row_shape,
+            dtype,
+        };
+        Ok(Prepared { request, expected })
+    }
+
+    /// A peer's checked answer.
+    async fn answer(
+        &self,
+        visit: &mut Visit<'_>,
+        peer: Peer,
+        Prepared { request, expected }: Prepared<'_>,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
         let max_bytes = expected.max_bytes();
-        let deadline = question.deadline;
         let (message, connect) = self
             .call(visit, Method::Forward, request, deadline, max_bytes)
             .await?;
@@ -138,9 +151,19 @@ impl Shared {
 
     /// Learns from a forward call that was made.
     pub(super) fn conclude(&self, outcome: &Outcome, retry_after: Option<Duration>) {
+        self.peers.learn(outcome, retry_after);
+        self.count(outcome);
+    }
+
+    /// Learns from a forward call that was made and not waited for until its deadline.
+    pub(super) fn conclude_cut_off(&self, outcome: &Outcome) {
+        self.peers.learn_cut_off(outcome);
+        self.count(outcome);
+    }
+
+    fn count(&self, outcome: &Outcome) {
         self.metrics.ended(Method::Forward, outcome.code);
         self.metrics.took(Method::Forward, outcome.elapsed);
-        self.peers.learn(outcome, retry_after);
         if !outcome.is_success() {
             let Outcome {
                 peer,

@@ -66,13 +66,24 @@ impl Default for DendriteConfig {
 }
 
 /// A tensor as it travels: floats in this type, integers as they are.
+///
+/// # Errors
+///
+/// Values that are infinite in this type or no numbers, which no peer takes.
 pub(super) fn on_wire(tensor: &Tensor, dtype: DType) -> Result<Tensor, Failure> {
     if !tensor.dtype().is_float() {
         return Ok(tensor.clone());
     }
-    tensor
+    let sent = tensor
         .cast(dtype)
-        .map_err(|error| Failure::new(Code::RequestSerializationException, error.to_string()))
+        .map_err(|error| Failure::new(Code::RequestSerializationException, error.to_string()))?;
+    if !sent.is_finite() {
+        let message = format!(
+            "expected values to send that are finite in {dtype}, got some that are not: choose a precision with more range"
+        );
+        return Err(Failure::new(Code::InvalidRequest, message));
+    }
+    Ok(sent)
 }
 
 #[cfg(test)]
@@ -86,6 +97,23 @@ mod tests {
             let sent = on_wire(&tiny, precision.of_gradients()).unwrap();
             assert!(sent.to_f32().unwrap()[0] > 0.0, "{precision:?}");
         }
+    }
+
+    #[test]
+    fn what_has_no_finite_value_on_the_wire_is_not_sent() {
+        let sent = |value, precision: Precision| {
+            let tensor = Tensor::from_f32(&[1], &[value]).unwrap();
+            on_wire(&tensor, precision.dtype())
+                .map(drop)
+                .map_err(|failure| failure.code)
+        };
+        for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
+            assert_eq!(sent(65_504.0, precision), Ok(()), "{precision:?}");
+            let refused = Err(Code::InvalidRequest);
+            assert_eq!(sent(f32::NAN, precision), refused, "{precision:?}");
+        }
+        assert_eq!(sent(1e6, Precision::F16), Err(Code::InvalidRequest));
+        assert_eq!(sent(1e6, Precision::Bf16), Ok(()));
     }
 
     #[test]

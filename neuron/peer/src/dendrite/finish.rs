@@ -11,7 +11,8 @@ pub enum Finish {
     /// When every peer's outcome is known.
     All,
     /// When `first` peers have answered with success and `grace` has passed since. Slow or dead peers then cost no more
-    /// than the grace; what they did not answer by then is a timeout like any other.
+    /// than the grace; what they did not answer by then is a timeout, for which no peer is left alone that has a
+    /// connection: it may just be slower than others.
     FirstThenGrace {
         /// Answers that the caller can work with.
         first: usize,

@@ -101,6 +101,18 @@ impl Peers {
         }
     }
 
+    /// Learns from a forward call that others made needless before its deadline. That is no fault of a peer that is there;
+    /// one that has not even a connection by then counts as failed, or a dead one would cost every call its grace.
+    pub(super) fn learn_cut_off(&self, outcome: &Outcome) {
+        let mut table = self.table();
+        if let Some(entry) = table.entries.get_mut(&outcome.peer.hotkey) {
+            entry.stats.learn(outcome);
+            if !entry.is_connected() {
+                entry.backoff.failure(None, Instant::now());
+            }
+        }
+    }
+
     /// Counts a call that was skipped.
     pub(super) fn skipped(&self, hotkey: &PublicKey) {
         if let Some(entry) = self.table().entries.get_mut(hotkey) {

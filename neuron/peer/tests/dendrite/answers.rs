@@ -141,6 +141,27 @@ async fn a_peer_that_dies_in_the_middle_of_its_answer_costs_that_answer() {
 }
 
 #[tokio::test]
+async fn what_the_wire_cannot_carry_is_no_fault_of_the_peer() {
+    let server = axon(Answer::First).await;
+    let config = DendriteConfig {
+        precision: Precision::F16,
+        ..DendriteConfig::default()
+    };
+    let dendrite = Dendrite::new(None, config);
+    // The largest number of f16 is 65,504.
+    let calls = vec![Call {
+        peer: server.peer(0),
+        inputs: inputs(2, 70_000.0),
+    }];
+    let asked = dendrite.forward(Modality::Tensor, calls, &[WIDTH], LONG, Finish::All);
+    assert_eq!(codes(&asked.await), [Code::InvalidRequest]);
+    assert_eq!(server.seen.requests(), 0);
+    assert!(ask(&dendrite, server.peer(0)).await.is_success());
+    let stats = &dendrite.stats()[0];
+    assert_eq!((stats.calls, stats.skipped, stats.backoff), (1, 0, 0));
+}
+
+#[tokio::test]
 async fn floats_travel_in_the_precision_that_was_chosen() {
     let cases = [
         (Precision::F32, v1::DataType::F32),

@@ -112,6 +112,28 @@ async fn seven_of_eight_do_not_wait_for_a_black_hole() {
 }
 
 #[tokio::test]
+async fn a_peer_that_was_only_slower_than_the_others_is_asked_again() {
+    let (fast, slow) = (axon(Answer::First).await, axon(Answer::Never).await);
+    let peers = [fast.peer(0), slow.peer(1)];
+    let finish = Finish::FirstThenGrace {
+        first: 1,
+        grace: Duration::from_millis(50),
+    };
+    let dendrite = dendrite();
+    // Both have a connection before it matters.
+    for peer in peers {
+        dendrite.health(&peer, LONG).await.unwrap();
+    }
+    for _ in 0..3 {
+        let outcomes = ask_all(&dendrite, &peers, finish).await;
+        assert_eq!(codes(&outcomes), [Code::Success, Code::Timeout]);
+    }
+    let stats = &dendrite.stats()[1];
+    assert_eq!((stats.calls, stats.skipped, stats.backoff), (3, 0, 0));
+    assert_eq!(stats.last_code, Code::Timeout);
+}
+
+#[tokio::test]
 async fn a_dead_peer_is_asked_ever_more_rarely_until_it_is_back() {
     let dendrite = dendrite();
     let dead = peer(0, nowhere().await);
