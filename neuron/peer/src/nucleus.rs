@@ -17,7 +17,8 @@
 //! * **Stake first, nobody last for ever.** The order below.
 //! * **No half update.** A new model takes its place between two batches.
 //!
-//! A batch that runs is not interrupted: what it takes is bounded by [`NucleusConfig::max_batch_rows`].
+//! A batch that runs is not interrupted: what it takes is bounded by [`NucleusConfig::max_batch_rows`] and
+//! [`NucleusConfig::max_batch_bytes`].
 //!
 //! # Order
 //!

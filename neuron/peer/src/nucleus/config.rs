@@ -11,6 +11,9 @@ use super::SynapseSpec;
 pub struct NucleusConfig {
     /// Rows that the model takes at once, over all callers.
     pub max_batch_rows: u32,
+    /// Bytes of inputs that the model takes at once, as they came: it may widen each byte to a float, and needs as much
+    /// again for what it computes. One request is taken whatever its size.
+    pub max_batch_bytes: usize,
     /// Rows of one request; at most `max_batch_rows`, since a request is never split.
     pub max_request_rows: u32,
     /// How long a request waits for others to share its batch, while the model has nothing to do. With zero, a batch is
@@ -23,10 +26,12 @@ pub struct NucleusConfig {
 }
 
 impl Default for NucleusConfig {
-    /// 256 rows at once, 64 of them from one request, no wait; 1,024 requests and 64 MiB in the queue.
+    /// 256 rows and 16 MiB at once, as many bytes as the largest tensor that an axon takes by default; 64 of the rows from
+    /// one request, no wait; 1,024 requests and 64 MiB in the queue.
     fn default() -> NucleusConfig {
         NucleusConfig {
             max_batch_rows: 256,
+            max_batch_bytes: 16 << 20,
             max_request_rows: 64,
             max_wait: Duration::ZERO,
             max_queue_requests: 1024,
@@ -137,6 +142,7 @@ impl NucleusConfig {
     fn check_bounds(&self) -> Result<(), NucleusError> {
         for (name, is_zero) in [
             ("max_batch_rows", self.max_batch_rows == 0),
+            ("max_batch_bytes", self.max_batch_bytes == 0),
             ("max_request_rows", self.max_request_rows == 0),
             ("max_queue_requests", self.max_queue_requests == 0),
             ("max_queue_bytes", self.max_queue_bytes == 0),

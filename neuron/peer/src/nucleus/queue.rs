@@ -2,7 +2,8 @@
 //!
 //! Requests that can share a batch, which are those of one modality, output, input type and row shape, wait in one *lane*.
 //! A lane is *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one
-//! request of a ready lane and filled up from the leader's lane.
+//! request of a ready lane and filled up from the leader's lane, up to `max_batch_rows` and `max_batch_bytes`. Its leader
+//! is in it whatever its size.
 //!
 //! The order among leaders and within a lane, and who is displaced from a full queue, are [the nucleus'
 //! promises](super).
@@ -15,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use neuron_proto::{DType, Modality, Output};
+use neuron_proto::{DType, Modality, Output, Tensor};
 
 use super::{NucleusConfig, request::Pending};
 
@@ -53,6 +54,7 @@ struct Lane {
     by_stake: BTreeSet<(u64, Reverse<Id>)>,
     by_age: BTreeSet<Id>,
     n_rows: u64,
+    n_bytes: usize,
 }
 
 impl Lane {
@@ -88,6 +90,30 @@ pub(super) enum Closed {
 pub(super) struct Batch {
     pub(super) requests: Vec<Pending>,
     pub(super) closed: Closed,
+}
+
+/// What still fits into a batch.
+struct Room {
+    n_rows: u32,
+    n_bytes: usize,
+}
+
+impl Room {
+    fn of(config: &NucleusConfig) -> Room {
+        Room {
+            n_rows: config.max_batch_rows,
+            n_bytes: config.max_batch_bytes,
+        }
+    }
+
+    fn has_room_for(&self, inputs: &Tensor) -> bool {
+        inputs.rows() <= self.n_rows && inputs.n_bytes() <= self.n_bytes
+    }
+
+    fn take(&mut self, inputs: &Tensor) {
+        self.n_rows = self.n_rows.saturating_sub(inputs.rows());
+        self.n_bytes = self.n_bytes.saturating_sub(inputs.n_bytes());
+    }
 }
 
 /// What waits for the model, bounded by requests and bytes.
@@ -167,14 +193,16 @@ impl Queue {
         let kind = Kind::of(&pending);
         let rank = (pending.stake, Reverse(id));
         let n_rows = u64::from(pending.inputs.rows());
+        let n_bytes = pending.inputs.n_bytes();
         self.by_deadline.remove(&(pending.deadline, id));
         self.unsheltered.remove(&rank);
         self.n_rows -= n_rows;
-        self.n_bytes -= pending.inputs.n_bytes();
+        self.n_bytes -= n_bytes;
         if let Some(lane) = self.lanes.get_mut(&kind) {
             lane.by_stake.remove(&rank);
             lane.by_age.remove(&id);
             lane.n_rows -= n_rows;
+            lane.n_bytes -= n_bytes;
             if lane.by_age.is_empty() {
                 self.lanes.remove(&kind);
             }
@@ -193,15 +221,13 @@ impl Queue {
             _ => Closed::Waited,
         };
         let mut requests = Vec::new();
-        let mut room = self.config.max_batch_rows;
+        let mut room = Room::of(&self.config);
         let mut next = Some(leader);
         while let Some(id) = next
-            && let Some(left) = self
-                .waiting
-                .get(&id)
-                .and_then(|one| room.checked_sub(one.inputs.rows()))
+            && let Some(one) = self.waiting.get(&id)
+            && (id == leader || room.has_room_for(&one.inputs))
         {
-            room = left;
+            room.take(&one.inputs);
             requests.extend(self.remove(id));
             // The leader took the batch's first place; the lane's fourth place is the first that goes by age.
             next = self
@@ -225,16 +251,18 @@ impl Queue {
         self.next_id += 1;
         let rank = (pending.stake, Reverse(id));
         let n_rows = u64::from(pending.inputs.rows());
+        let n_bytes = pending.inputs.n_bytes();
         let lane = self.lanes.entry(Kind::of(&pending)).or_default();
         lane.by_stake.insert(rank);
         lane.by_age.insert(id);
         lane.n_rows += n_rows;
+        lane.n_bytes += n_bytes;
         self.by_deadline.insert((pending.deadline, id));
         if !is_by_age(id) {
             self.unsheltered.insert(rank);
         }
         self.n_rows += n_rows;
-        self.n_bytes += pending.inputs.n_bytes();
+        self.n_bytes += n_bytes;
         self.waiting.insert(id, pending);
         id
     }
@@ -271,6 +299,7 @@ impl Queue {
 
     fn is_full(&self, lane: &Lane) -> bool {
         lane.n_rows >= u64::from(self.config.max_batch_rows)
+            || lane.n_bytes >= self.config.max_batch_bytes
     }
 
     fn waited_at(&self, lane: &Lane) -> Option<Instant> {

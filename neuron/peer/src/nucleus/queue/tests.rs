@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use neuron_proto::Tensor;
 use proptest::prelude::*;
 
 use super::*;
@@ -69,6 +68,7 @@ const TICK: Duration = Duration::from_millis(1);
 fn config() -> NucleusConfig {
     NucleusConfig {
         max_batch_rows: 6,
+        max_batch_bytes: 8,
         max_request_rows: 3,
         max_wait: 2 * TICK,
         max_queue_requests: 8,
@@ -95,6 +95,10 @@ impl Queue {
         assert_eq!(
             self.n_rows,
             self.lanes.values().map(|lane| lane.n_rows).sum::<u64>()
+        );
+        assert_eq!(
+            self.n_bytes,
+            self.lanes.values().map(|lane| lane.n_bytes).sum::<usize>()
         );
         assert_eq!(self.by_deadline.len(), self.len());
         assert_eq!(
@@ -156,6 +160,8 @@ proptest! {
                     let kind = Kind::of(&batch.requests[0]);
                     prop_assert!(batch.requests.iter().all(|one| Kind::of(one) == kind));
                     prop_assert!(batch.requests.iter().map(|one| one.inputs.rows()).sum::<u32>() <= 6);
+                    let n_bytes: usize = batch.requests.iter().map(|one| one.inputs.n_bytes()).sum();
+                    prop_assert!(n_bytes <= 8 || batch.requests.len() == 1);
                     for one in batch.requests {
                         prop_assert!(inside.remove(&one.arrived).is_some(), "only once");
                     }
@@ -263,4 +269,24 @@ fn a_lane_is_ready_when_it_is_full_or_has_waited() {
         Closed::Stopping
     );
     assert_eq!(queue.ready_at(), None);
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes_and_never_empty() {
+    let (start, mut queue) = (Instant::now(), Queue::new(config()));
+    // 2 rows of 3 bytes, 3 rows of 3 bytes: one and a half times the bytes of a batch, though not its rows.
+    for rows in [2, 3] {
+        let asked = Asked {
+            stake: 0,
+            rows,
+            width: 3,
+        };
+        assert!(queue.admit(asked.pending(start, 9 * TICK)).is_ok());
+    }
+    let first = queue.take_batch(start, false).unwrap();
+    assert_eq!((first.requests.len(), first.closed), (1, Closed::Full));
+    // 9 bytes, where 8 may be.
+    let second = queue.take_batch(start, false).unwrap();
+    assert_eq!(second.requests[0].inputs.rows(), 3);
+    assert_eq!((second.requests.len(), second.closed), (1, Closed::Full));
 }
