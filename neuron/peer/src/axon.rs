@@ -16,7 +16,8 @@
 //! * **Cheap first.** What a stranger can make the axon do is bounded: a few handshakes at once, a few connections, and
 //!   refusals that are made from headers alone.
 //! * **Refusals say why.** Each is a gRPC status with the exact [`Code`](neuron_proto::Code) in its metadata and, where
-//!   waiting helps, the time to wait. None waits for the model, nor does health.
+//!   waiting helps, the time to wait. None waits for the model, nor does health. What went wrong inside is for the log:
+//!   callers learn that it did.
 //! * **Bounded memory.** Requests are paid for at their announced length, before they are read, and answers until they
 //!   are taken, from a budget for each caller and one for all.
 //! * **The roster is the law.** Each request is held against the latest one; a caller that leaves it loses its connection.

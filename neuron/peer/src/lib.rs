@@ -5,6 +5,7 @@ pub mod dendrite;
 pub mod identity;
 pub mod nucleus;
 pub mod roster;
+mod text;
 
 pub use dendrite::{Dendrite, DendriteConfig};
 pub use identity::Identity;

@@ -12,6 +12,7 @@
 //! * **No poison.** A request is held against the declared shape and type before it is queued. Should a batch fail all
 //!   the same, each of its requests is asked alone, and only those that fail alone are refused.
 //! * **No work for nobody.** What expired or was abandoned in the queue never reaches the model.
+//! * **No secrets.** What a model says of itself when it fails or panics is for the log; callers learn that it did.
 //! * **No waiting for a place.** The queue is bounded by requests and by bytes. Beyond, a request is refused at once,
 //!   with an estimate of when to try again.
 //! * **Stake first, nobody last for ever.** The order below.

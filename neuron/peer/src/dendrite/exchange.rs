@@ -17,12 +17,13 @@ use std::{
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body, Frame, Incoming};
-use neuron_proto::{Code, MAX_MESSAGE_TEXT, retry_after};
+use neuron_proto::{Code, retry_after};
 use prost::Message;
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::connection::{Connection, DialError};
+use crate::text::printable;
 
 /// Bytes before each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -113,18 +114,6 @@ impl From<DialError> for Failure {
     fn from(error: DialError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
-}
-
-/// What a stranger wrote, fit for a log and a terminal: bounded, and without control characters.
-pub(super) fn printable(text: &str) -> String {
-    let mut kept = String::new();
-    for character in text.chars().filter(|character| !character.is_control()) {
-        if kept.len() + character.len_utf8() > MAX_MESSAGE_TEXT {
-            break;
-        }
-        kept.push(character);
-    }
-    kept
 }
 
 /// A message as it travels, with its prefix.
@@ -423,11 +412,5 @@ mod tests {
         headers.insert("grpc-status", HeaderValue::from_static("14"));
         headers.insert("grpc-status-details-bin", HeaderValue::from_static("!?"));
         assert_eq!(ended(headers).unwrap_err().code, Code::Unavailable);
-    }
-
-    #[test]
-    fn what_strangers_write_is_bounded_and_cannot_move_the_cursor() {
-        assert_eq!(printable("no\x1b[2J way\n"), "no[2J way");
-        assert_eq!(printable(&"ä".repeat(10_000)).len(), MAX_MESSAGE_TEXT);
     }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use neuron_proto::{Code, DType, Limits, MAX_MAGNITUDE, Tensor, v1};
 use prost::Message as _;
 
-use super::exchange::{Failure, printable};
+use super::exchange::Failure;
+use crate::text::printable;
 
 /// Bytes of an answer beside its tensor's data: text, timing, shape.
 const ENVELOPE: usize = 4 << 10;

@@ -44,13 +44,14 @@ pub trait Model: Send + 'static {
 /// Why a model gave no outputs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    /// The values of the inputs are unusable, such as a token outside the vocabulary. The caller's fault.
+    /// The values of the inputs are unusable, such as a token outside the vocabulary. The caller's fault, and the caller is
+    /// told these words.
     #[error("the inputs are unusable: {0}")]
     InvalidRequest(String),
-    /// The model has no such entry point.
+    /// The model has no such entry point. The caller is told these words.
     #[error("not implemented: {0}")]
     NotImplemented(String),
-    /// Anything else. The model's fault.
+    /// Anything else. The model's fault: these words are for the log, and the caller is told that it failed.
     #[error("the model failed: {0}")]
     Failed(String),
 }

@@ -11,6 +11,7 @@ use neuron_proto::{Code, Modality, Output, Tensor, set_retry_after};
 use tokio::sync::oneshot;
 
 use super::{metrics::Metrics, queue::Id, shared::Shared};
+use crate::text::printable;
 
 /// What a caller asks of the model.
 #[derive(Clone, Debug)]
@@ -64,9 +65,9 @@ impl Refusal {
 }
 
 impl From<Refusal> for tonic::Status {
-    /// The status that carries the code and, where waiting helps, how long.
+    /// The status that carries the code, the text as far as a status may have it and, where waiting helps, how long.
     fn from(refusal: Refusal) -> tonic::Status {
-        let mut status = refusal.code.status(refusal.message);
+        let mut status = refusal.code.status(printable(&refusal.message));
         if let Some(wait) = refusal.retry_after {
             set_retry_after(&mut status, wait);
         }
@@ -190,5 +191,21 @@ impl Pending {
         let waited = self.arrived.elapsed();
         let message = format!("the deadline passed after {waited:.3?} in the queue");
         self.answer(Err(Refusal::new(Code::NucleusTimeout, message)), metrics);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron_proto::MAX_MESSAGE_TEXT;
+
+    use super::*;
+
+    #[test]
+    fn a_status_has_as_much_text_as_the_protocol_allows() {
+        let refusal = Refusal::new(Code::InvalidRequest, "\x1b[2J".repeat(10_000));
+        let status = tonic::Status::from(refusal);
+        assert_eq!(Code::of_status(&status), Code::InvalidRequest);
+        assert_eq!(status.message().len(), MAX_MESSAGE_TEXT);
+        assert!(!status.message().contains('\x1b'));
     }
 }

@@ -19,8 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PANIC: f32 = -1.0;
 const FAIL: f32 = -2.0;
 const A_ROW_TOO_FEW: f32 = -3.0;
+const UNUSABLE: f32 = -4.0;
 
-/// Multiplies by a factor, predicts two classes by sign, reports each batch, and waits before each for a word from the test.
+/// Multiplies by a factor, predicts two classes by sign, reports each batch, and waits before each for a word from the
+/// test.
 struct Scripted {
     factor: f32,
     seen: mpsc::Sender<Vec<f32>>,
@@ -47,6 +49,9 @@ impl Model for Scripted {
         assert!(!values.contains(&PANIC), "told to");
         if values.contains(&FAIL) {
             return Err(ModelError::Failed("told to".to_owned()));
+        }
+        if values.contains(&UNUSABLE) {
+            return Err(ModelError::InvalidRequest("told to".to_owned()));
         }
         let rows = inputs.rows() - u32::from(values.contains(&A_ROW_TOO_FEW));
         let outputs: Vec<f32> = values[..rows as usize]
@@ -279,16 +284,23 @@ async fn a_bad_request_spoils_no_other_of_its_batch() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_answer_that_says_so() {
+async fn what_a_model_says_of_its_own_faults_is_not_told_to_callers() {
+    let (nucleus, _guard, script) = nucleus(NucleusConfig::default());
+    for fault in [PANIC, FAIL] {
+        script.run(1);
+        let refusal = answer(nucleus.submit(request(&[fault])).unwrap()).await;
+        let expected = Refusal::new(Code::UnknownException, "the model failed");
+        assert_eq!(refusal.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_says_of_a_request_is_told_to_its_caller() {
     let (nucleus, _guard, script) = nucleus(NucleusConfig::default());
     script.run(1);
-    let refusal = answer(nucleus.submit(request(&[PANIC])).unwrap())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        refusal,
-        Refusal::new(Code::UnknownException, "the model panicked: told to")
-    );
+    let refusal = answer(nucleus.submit(request(&[UNUSABLE])).unwrap()).await;
+    let expected = Refusal::new(Code::InvalidRequest, "the inputs are unusable: told to");
+    assert_eq!(refusal.unwrap_err(), expected);
 }
 
 #[tokio::test]

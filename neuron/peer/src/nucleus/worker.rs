@@ -10,7 +10,7 @@ use std::{
 use neuron_proto::{Code, Modality, Output, Tensor};
 
 use super::{
-    Model, Refusal, Reply, SynapseSpec,
+    Model, ModelError, Refusal, Reply, SynapseSpec,
     queue::Batch,
     request::Pending,
     shared::{Shared, Step},
@@ -162,12 +162,16 @@ impl Worker {
         let compute = started.elapsed();
         let outputs = match result {
             Ok(Ok(outputs)) => self.check(modality, output, inputs.rows(), outputs),
+            Ok(Err(error @ ModelError::Failed(_))) => {
+                tracing::error!(%modality, %output, "{error}");
+                Err(failed())
+            }
+            // About the request, which is the caller's own: no other is asked together with one that fails.
             Ok(Err(error)) => Err(Refusal::new(error.code(), error.to_string())),
             Err(panic) => {
                 self.shared.metrics.panics.inc();
-                let message = format!("the model panicked: {}", text_of(&*panic));
-                tracing::error!(%modality, message);
-                Err(Refusal::new(Code::UnknownException, message))
+                tracing::error!(%modality, %output, panic = text_of(&*panic), "the model panicked");
+                Err(failed())
             }
         };
         if outputs.is_ok() {
@@ -224,6 +228,11 @@ impl Worker {
             pending.answer(Err(refusal.clone()), &self.shared.metrics);
         }
     }
+}
+
+/// All that callers learn of a fault of the model: what it says of itself may hold paths, addresses, anything.
+fn failed() -> Refusal {
+    Refusal::new(Code::UnknownException, "the model failed")
 }
 
 /// What a panic said, if it said something.
