@@ -7,23 +7,14 @@ use neuron_proto::{Code, Tensor, v1::axon_client::AxonClient};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
-    harness::{Doubler, Pause, Setup, identity, member, script, within},
+    harness::{Doubler, Pause, Setup, identity, member, patient, within},
     requests::{ask, refusal, request, tensor_request},
 };
 
 #[tokio::test]
 async fn a_caller_that_is_deregistered_loses_its_connection() {
-    let (mut script, turns) = script();
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
-    let axon = Setup {
-        model,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let (setup, mut script) = Setup::scripted();
+    let axon = setup.start().await;
     let (alice, bob) = (axon.client("//Alice").await, axon.client("//Bob").await);
     let asked = |client: &AxonClient<_>| {
         let client = client.clone();
@@ -73,7 +64,7 @@ async fn a_caller_has_only_so_many_connections() {
     let config = AxonConfig {
         max_connections_per_caller: 2,
         max_connections_of_strangers: 1,
-        ..AxonConfig::default()
+        ..patient()
     };
     let axon = Setup {
         config,
@@ -115,7 +106,7 @@ async fn who_connects_and_says_nothing_is_dropped() {
     let config = AxonConfig {
         handshake_timeout: Duration::from_millis(500),
         max_handshakes_per_address: 2,
-        ..AxonConfig::default()
+        ..patient()
     };
     let axon = Setup {
         config,
@@ -147,7 +138,7 @@ async fn who_connects_and_says_nothing_is_dropped() {
 async fn one_address_has_only_so_many_handshakes() {
     let config = AxonConfig {
         max_handshakes_per_address: 2,
-        ..AxonConfig::default()
+        ..patient()
     };
     let axon = Setup {
         config,
@@ -170,7 +161,7 @@ async fn a_reader_that_stops_reading_loses_its_connection_and_costs_others_nothi
     const WIDTH: u32 = 1 << 20;
     let config = AxonConfig {
         stall_timeout: Duration::from_secs(1),
-        ..AxonConfig::default()
+        ..patient()
     };
     let nucleus = NucleusConfig {
         max_request_rows: 4,
@@ -209,24 +200,19 @@ async fn a_reader_that_stops_reading_loses_its_connection_and_costs_others_nothi
 #[tokio::test]
 async fn a_caller_cannot_hold_more_memory_than_its_share() {
     // Room for one message of 16 KiB with its envelope, not for two.
-    let (mut script, turns) = script();
+    let (setup, mut script) = Setup::scripted_with_width(4096);
     let config = AxonConfig {
         max_bytes_per_caller: 24 << 10,
-        ..AxonConfig::default()
+        ..patient()
     };
     let nucleus = NucleusConfig {
         max_request_rows: 1,
         ..NucleusConfig::default()
     };
-    let model = Doubler {
-        width: 4096,
-        script: Some(turns),
-    };
     let axon = Setup {
         config,
         nucleus,
-        model,
-        ..Setup::default()
+        ..setup
     }
     .start()
     .await;

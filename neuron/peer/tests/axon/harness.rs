@@ -1,9 +1,10 @@
 //! An axon on a free port of loopback, with a scripted model behind it and clients of every kind before it.
 
 use std::{
+    convert::Infallible,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
@@ -14,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use neuron_peer::{
     Identity, Member, Roster,
     axon::{self, AxonConfig, AxonError, GradientSender, Security},
@@ -27,6 +31,7 @@ use neuron_peer::{
 use neuron_proto::{DType, Modality, Tensor, v1::axon_client::AxonClient};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::{Registry, TextEncoder};
+use prost::Message;
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -43,7 +48,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
 
 /// Longest that anything may take; a test that needs it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,8 +76,11 @@ pub(crate) fn member(uri: &str, uid: u16, stake: u64) -> Member {
     }
 }
 
-/// Doubles rows of `width` numbers, and predicts one of two classes by their sum; a row that begins with 13 makes it fail. Before each batch, it waits for a turn if it
-/// was given a [`Script`].
+/// What the first number of a row is that makes a [`Doubler`] fail.
+pub(crate) const UNLUCKY: f32 = 13.0;
+
+/// Doubles rows of `width` numbers, and predicts one of two classes by their sum; a row that begins with [`UNLUCKY`] makes
+/// it fail. Before each batch, it waits for a turn if it was given a [`Script`].
 pub(crate) struct Doubler {
     pub(crate) width: u32,
     pub(crate) script: Option<Turns>,
@@ -85,21 +96,6 @@ pub(crate) struct Turns {
 pub(crate) struct Script {
     began: tokio::sync::mpsc::UnboundedReceiver<u32>,
     turn: mpsc::Sender<()>,
-}
-
-pub(crate) fn script() -> (Script, Turns) {
-    let (began, has_begun) = tokio::sync::mpsc::unbounded_channel();
-    let (turn, is_turn) = mpsc::channel();
-    (
-        Script {
-            began: has_begun,
-            turn,
-        },
-        Turns {
-            began,
-            turn: is_turn,
-        },
-    )
 }
 
 impl Script {
@@ -137,12 +133,12 @@ impl Model for Doubler {
             // An error is a script that has ended: go on.
             let _ = turns.turn.recv();
         }
-        let values: Vec<f32> = inputs
-            .to_f32()
-            .unwrap()
-            .iter()
-            .map(|value| value * 2.0)
-            .collect();
+        let values = inputs.to_f32().unwrap();
+        let mut rows = values.chunks(self.width as usize);
+        if rows.any(|row| row.first() == Some(&UNLUCKY)) {
+            return Err(ModelError::Failed("a row is unlucky".to_owned()));
+        }
+        let values = values.iter().map(|value| value * 2.0).collect();
         Ok(Tensor::from_f32_vec(inputs.shape(), values).unwrap())
     }
 
@@ -170,7 +166,7 @@ impl Default for Setup {
     /// Alice and Bob are registered; the axon is that of Ferdie, who is not.
     fn default() -> Setup {
         Setup {
-            config: AxonConfig::default(),
+            config: patient(),
             nucleus: NucleusConfig::default(),
             model: Doubler {
                 width: 2,
@@ -183,6 +179,46 @@ impl Default for Setup {
     }
 }
 
+impl Setup {
+    /// The default, with a model that does as the script says.
+    pub(crate) fn scripted() -> (Setup, Script) {
+        Setup::scripted_with_width(2)
+    }
+
+    /// The same for rows of another width.
+    pub(crate) fn scripted_with_width(width: u32) -> (Setup, Script) {
+        let (began, has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let (turn, is_turn) = mpsc::channel();
+        let turns = Turns {
+            began,
+            turn: is_turn,
+        };
+        let script = Script {
+            began: has_begun,
+            turn,
+        };
+        let model = Doubler {
+            width,
+            script: Some(turns),
+        };
+        let setup = Setup {
+            model,
+            ..Setup::default()
+        };
+        (setup, script)
+    }
+}
+
+/// As by default, but for handshakes: in a test all come from one address, and on a machine that has other things to do they
+/// may take long. A client is done with one before the axon is.
+pub(crate) fn patient() -> AxonConfig {
+    AxonConfig {
+        handshake_timeout: PATIENCE,
+        max_handshakes_per_address: 64,
+        ..AxonConfig::default()
+    }
+}
+
 /// One that runs.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -190,8 +226,9 @@ pub(crate) struct Running {
     pub(crate) roster: watch::Sender<Arc<Roster>>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) registry: Registry,
+    pub(crate) nucleus: Nucleus,
     served: JoinHandle<Result<(), AxonError>>,
-    _nucleus: JoinGuard,
+    guard: Option<JoinGuard>,
 }
 
 impl Setup {
@@ -209,8 +246,9 @@ impl Setup {
             true => Security::PlaintextOnLoopback { hotkey },
         };
         let (config, gradients, ended) = (self.config, self.gradients, shutdown.clone());
+        let asked = nucleus.clone();
         let served = tokio::spawn(async move {
-            axon::serve(listener, config, security, watch, nucleus, gradients, ended).await
+            axon::serve(listener, config, security, watch, asked, gradients, ended).await
         });
         Running {
             address,
@@ -218,8 +256,9 @@ impl Setup {
             roster,
             shutdown,
             registry,
+            nucleus,
             served,
-            _nucleus: guard,
+            guard: Some(guard),
         }
     }
 }
@@ -257,6 +296,48 @@ impl Running {
         endpoint(address)
             .connect_with_connector(tower::service_fn(connect))
             .await
+    }
+
+    /// A connection below gRPC, by a neuron as it should be.
+    pub(crate) async fn raw(&self, uri: &str) -> Raw {
+        let config = identity(uri).client_config(self.hotkey).unwrap();
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let socket = socket.into_std().unwrap();
+        let stream = TcpStream::from_std(socket.try_clone().unwrap()).unwrap();
+        let name = ServerName::from(self.address.ip());
+        let stream = TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .unwrap();
+        let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(driver);
+        Raw { sender, socket }
+    }
+
+    /// Waits until so many requests wait for the model.
+    pub(crate) async fn queued(&self, n_requests: usize) {
+        within(async {
+            while self.nucleus.load().requests != n_requests {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let metric = &family.unwrap().get_metric()[0];
+        metric.get_gauge().get_value() + metric.get_counter().get_value()
+    }
+
+    /// Ends the nucleus alone.
+    pub(crate) async fn stop_nucleus(&mut self) {
+        let guard = self.guard.take().unwrap();
+        within(guard.stopped()).await;
     }
 
     /// Without TLS.
@@ -306,6 +387,90 @@ fn endpoint(address: SocketAddr) -> Endpoint {
 /// Fails the test rather than wait for ever.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     timeout(PATIENCE, future).await.expect("it takes too long")
+}
+
+/// A client that can send what no library of gRPC would. Vanishes when it is dropped.
+pub(crate) struct Raw {
+    sender: http2::SendRequest<Sent>,
+    socket: std::net::TcpStream,
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // An error is a connection that has ended already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+impl Raw {
+    /// Sends a request; what answers it in its headers.
+    pub(crate) fn send(
+        &self,
+        path: &str,
+        timeout: Option<&str>,
+        sent: Sent,
+    ) -> impl Future<Output = Result<Status, hyper::Error>> + use<> {
+        let mut request = http::Request::post(format!("https://axon{path}"))
+            .header("te", "trailers")
+            .header("content-type", "application/grpc");
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let mut sender = self.sender.clone();
+        async move {
+            let response = sender.send_request(request.body(sent).unwrap()).await?;
+            let status = Status::from_header_map(response.headers());
+            Ok(status.unwrap_or_else(|| Status::ok("with a body")))
+        }
+    }
+}
+
+/// The body of a raw request: these bytes, and then its end or nothing.
+pub(crate) struct Sent {
+    bytes: Option<Bytes>,
+    is_whole: bool,
+}
+
+impl Sent {
+    /// All of it.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Sent {
+        Sent {
+            bytes: Some(bytes.into()),
+            is_whole: true,
+        }
+    }
+
+    /// A part, after which nothing more comes.
+    pub(crate) fn part(bytes: impl Into<Bytes>) -> Sent {
+        Sent {
+            is_whole: false,
+            ..Sent::whole(bytes)
+        }
+    }
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.bytes.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None if self.is_whole => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A message as gRPC frames it.
+pub(crate) fn framed(message: &impl Message) -> Bytes {
+    let length = u32::try_from(message.encoded_len()).unwrap();
+    [&[0][..], &length.to_be_bytes(), &message.encode_to_vec()]
+        .concat()
+        .into()
 }
 
 /// Whether a client has stopped reading.

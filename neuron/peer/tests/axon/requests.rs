@@ -20,7 +20,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::harness::{Doubler, Setup, key, member, script, within};
+use crate::harness::{PATIENCE, Sent, Setup, UNLUCKY, framed, key, member, patient, within};
 
 pub(crate) fn request(rows: &[[f32; 2]]) -> v1::ForwardRequest {
     let n_rows = u32::try_from(rows.len()).unwrap();
@@ -55,7 +55,7 @@ fn policy(policy: Policy) -> Setup {
     Setup {
         config: AxonConfig {
             policy,
-            ..AxonConfig::default()
+            ..patient()
         },
         ..Setup::default()
     }
@@ -294,40 +294,39 @@ async fn bytes_that_are_no_message_are_refused_as_such() {
 
 #[tokio::test]
 async fn one_wrong_request_spoils_no_batch() {
-    let (mut script, turns) = script();
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
-    let axon = Setup {
-        model,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let (setup, mut script) = Setup::scripted();
+    let axon = setup.start().await;
     let client = axon.client("//Alice").await;
+    let asked = |rows: &[[f32; 2]]| {
+        let (client, request) = (client.clone(), request(rows));
+        tokio::spawn(async move { ask(&client, request).await })
+    };
     // One holds the model, so that the others meet in the queue.
-    let first = tokio::spawn({
-        let client = client.clone();
-        async move { ask(&client, request(&[[0.0, 0.0]])).await }
-    });
+    let first = asked(&[[0.0, 0.0]]);
     assert_eq!(script.began().await, 1);
-    let bad = join_all((0_u8..8).map(|i| {
+    let misshapen = join_all((0_u8..8).map(|i| {
         let width = 3 + u32::from(i % 4);
         let row = Tensor::from_f32(&[1, width], &vec![0.0; width as usize]).unwrap();
         refusal(&client, tensor_request(row))
     }));
-    let good = (0_u8..24).map(|i| {
-        let client = client.clone();
-        tokio::spawn(async move { ask(&client, request(&[[f32::from(i), 1.0]])).await })
-    });
-    let good: Vec<_> = good.collect();
-    assert_eq!(bad.await, [Code::RequestShapeException; 8]);
+    let good: Vec<_> = (100_u8..124)
+        .map(|i| asked(&[[f32::from(i), 1.0]]))
+        .collect();
+    let poisoned: Vec<_> = (0..8).map(|_| asked(&[[UNLUCKY, 1.0]])).collect();
+    assert_eq!(misshapen.await, [Code::RequestShapeException; 8]);
+    axon.queued(24 + 8).await;
+    script.proceed();
+    assert_eq!(script.began().await, 24 + 8, "they share a batch");
     drop(script.proceed_for_ever());
     assert!(first.await.unwrap().is_ok());
-    for (i, answer) in (0_u8..).zip(join_all(good).await) {
+    for (i, answer) in (100_u8..).zip(join_all(good).await) {
         let outputs = outputs(answer.unwrap().unwrap());
         assert_eq!(outputs.to_f32().unwrap(), [2.0 * f32::from(i), 2.0]);
+    }
+    for answer in join_all(poisoned).await {
+        let status = answer.unwrap().unwrap_err();
+        assert_eq!(Code::of_status(&status), Code::UnknownException);
+        assert_eq!(status.message(), "the model failed");
     }
     axon.stop().await;
 }
@@ -349,22 +348,12 @@ async fn a_message_beyond_the_limits_is_refused_with_the_numbers() {
 
 #[tokio::test]
 async fn a_request_without_an_answer_in_time_is_a_timeout_and_never_reaches_the_model() {
-    let (mut script, turns) = script();
+    let (setup, mut script) = Setup::scripted();
     let config = AxonConfig {
         max_wait: Duration::from_secs(1),
-        ..AxonConfig::default()
+        ..patient()
     };
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
-    let axon = Setup {
-        config,
-        model,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let axon = Setup { config, ..setup }.start().await;
     let client = axon.client("//Alice").await;
     let blocked = tokio::spawn({
         let client = client.clone();
@@ -402,18 +391,41 @@ async fn the_callers_own_deadline_is_read() {
 }
 
 #[tokio::test]
-async fn health_and_refusals_do_not_wait_for_the_model() {
-    let (mut script, turns) = script();
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
+async fn a_callers_short_deadline_is_kept_by_the_axon() {
+    let (setup, mut script) = Setup::scripted();
+    let config = AxonConfig {
+        max_wait: 10 * PATIENCE,
+        ..patient()
     };
-    let axon = Setup {
-        model,
-        ..Setup::default()
+    let axon = Setup { config, ..setup }.start().await;
+    let raw = axon.raw("//Alice").await;
+    let asked = |timeout, rows: &[[f32; 2]]| {
+        let sent = Sent::whole(framed(&request(rows)));
+        raw.send("/neuron.v1.Axon/Forward", Some(timeout), sent)
+    };
+    // With the model, and in the queue: two rows, by which the model would know it.
+    let blocked = tokio::spawn(asked("1S", &[[0.0, 0.0]]));
+    assert_eq!(script.began().await, 1);
+    let queued = within(asked("50m", &[[0.0, 0.0]; 2])).await.unwrap();
+    let blocked = within(blocked).await.unwrap().unwrap();
+    for status in [blocked, queued] {
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "{status}");
+        assert_eq!(Code::of_status(&status), Code::Timeout);
     }
-    .start()
-    .await;
+    axon.queued(0).await;
+    script.proceed();
+    let client = axon.client("//Alice").await;
+    let third = tokio::spawn(async move { ask(&client, request(&[[0.0, 0.0]; 3])).await });
+    assert_eq!(script.began().await, 3);
+    script.proceed();
+    assert!(third.await.unwrap().is_ok());
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn health_and_refusals_do_not_wait_for_the_model() {
+    let (setup, mut script) = Setup::scripted();
+    let axon = setup.start().await;
     let channel = axon.channel("//Alice").await;
     let client = AxonClient::new(channel.clone());
     let blocked = tokio::spawn({
@@ -491,7 +503,7 @@ async fn gradients_are_checked_clipped_and_queued_for_the_trainer() {
     let (sender, mut receiver) = gradients(2);
     let config = AxonConfig {
         max_gradient_norm: 5.0,
-        ..AxonConfig::default()
+        ..patient()
     };
     let axon = Setup {
         config,
@@ -530,32 +542,32 @@ async fn an_axon_without_a_trainer_takes_no_gradients() {
     axon.stop().await;
 }
 
-/// Ten thousand at once, where a hundred may wait.
+/// Ten thousand at once, of 4 KiB each, where a hundred may wait and 2 MiB may be held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_is_answered_to_the_last_request_within_the_queues_bound() {
     const FLOOD: usize = 10_000;
     const QUEUE: usize = 100;
-    let (mut script, turns) = script();
+    const WIDTH: u32 = 1024;
+    const MEMORY: usize = 2 << 20;
+    let (setup, mut script) = Setup::scripted_with_width(WIDTH);
     let config = AxonConfig {
         max_connections_per_caller: 40,
-        max_wait: Duration::from_secs(300),
-        ..AxonConfig::default()
+        max_wait: 10 * PATIENCE,
+        stall_timeout: PATIENCE,
+        max_bytes: MEMORY,
+        max_bytes_per_caller: MEMORY,
+        ..patient()
     };
     let nucleus = NucleusConfig {
         max_queue_requests: QUEUE,
         ..NucleusConfig::default()
     };
     let members = vec![member("//Alice", 0, 7)];
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
     let axon = Setup {
         config,
         nucleus,
         members,
-        model,
-        ..Setup::default()
+        ..setup
     }
     .start()
     .await;
@@ -563,34 +575,33 @@ async fn a_flood_is_answered_to_the_last_request_within_the_queues_bound() {
     for _ in 0..40 {
         clients.push(axon.client("//Alice").await);
     }
+    // Cheap to clone: all of the flood send the same bytes.
+    let asked = tensor_request(Tensor::from_f32(&[1, WIDTH], &vec![1.0; WIDTH as usize]).unwrap());
     let first = tokio::spawn({
-        let client = clients[0].clone();
-        async move { ask(&client, request(&[[1.0, 2.0]])).await }
+        let (client, asked) = (clients[0].clone(), asked.clone());
+        async move { ask(&client, asked).await }
     });
     assert_eq!(script.began().await, 1);
     let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
     for i in 0..FLOOD {
         let (client, sender) = (clients[i % clients.len()].clone(), sender.clone());
+        let asked = asked.clone();
         tokio::spawn(async move {
-            let answer = client.clone().forward(request(&[[1.0, 2.0]])).await;
-            sender
-                .send(answer.map(drop).map_err(|status| Code::of_status(&status)))
-                .unwrap();
+            let answer = client.clone().forward(asked).await;
+            sender.send(answer.map(drop)).unwrap();
         });
     }
     drop(sender);
     // The model holds one and the queue a hundred; all others are refused while it does.
     for _ in 0..FLOOD - QUEUE {
-        assert_eq!(
-            within(answers.recv()).await.unwrap(),
-            Err(Code::NucleusFull)
-        );
+        let status = within(answers.recv()).await.unwrap().unwrap_err();
+        assert_eq!(Code::of_status(&status), Code::NucleusFull, "{status}");
     }
     drop(script.proceed_for_ever());
     assert!(first.await.unwrap().is_ok());
     for _ in 0..QUEUE {
-        assert_eq!(within(answers.recv()).await.unwrap(), Ok(()));
+        within(answers.recv()).await.unwrap().unwrap();
     }
-    assert_eq!(within(answers.recv()).await, None);
+    assert!(within(answers.recv()).await.is_none());
     axon.stop().await;
 }

@@ -9,33 +9,23 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    harness::{Doubler, Setup, script, within},
+    harness::{Setup, patient, within},
     requests::{ask, request},
 };
 
 fn with_grace(grace: Duration) -> AxonConfig {
     AxonConfig {
         shutdown_grace: grace,
-        ..AxonConfig::default()
+        ..patient()
     }
 }
 
 #[tokio::test]
 async fn requests_under_way_are_answered_and_nobody_new_is_let_in() {
-    let (mut script, turns) = script();
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
+    let (setup, mut script) = Setup::scripted();
     // Longer than the test may take: what ends here, ends by itself.
     let config = with_grace(Duration::from_secs(3600));
-    let axon = Setup {
-        config,
-        model,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let axon = Setup { config, ..setup }.start().await;
     let client = axon.client("//Alice").await;
     let asked = tokio::spawn(async move { ask(&client, request(&[[1.0, 2.0]])).await });
     assert_eq!(script.began().await, 1);
@@ -54,19 +44,9 @@ async fn requests_under_way_are_answered_and_nobody_new_is_let_in() {
 
 #[tokio::test]
 async fn a_stuck_client_and_a_stuck_model_do_not_hold_it() {
-    let (mut script, turns) = script();
-    let model = Doubler {
-        width: 2,
-        script: Some(turns),
-    };
+    let (setup, mut script) = Setup::scripted();
     let config = with_grace(Duration::from_millis(100));
-    let axon = Setup {
-        config,
-        model,
-        ..Setup::default()
-    }
-    .start()
-    .await;
+    let axon = Setup { config, ..setup }.start().await;
     let client = axon.client("//Alice").await;
     let stuck = tokio::spawn(async move { ask(&client, request(&[[1.0, 2.0]])).await });
     assert_eq!(script.began().await, 1);
