@@ -186,7 +186,8 @@ pub enum AxonError {
 
 /// Serves until `shutdown` is cancelled, and then until the requests under way are answered or the grace is over.
 ///
-/// Health says "not serving" first, then nobody new is let in, then connections are asked to end, then they are closed.
+/// Health says "not serving" first, then nobody new is let in, then connections are asked to end, then they are closed. It
+/// also says so once the nucleus takes nothing more.
 ///
 /// # Errors
 ///
@@ -204,6 +205,7 @@ pub async fn serve(
     let tls = acceptor(&security, address)?;
     let health = HealthReporter::new();
     let hotkey = security.hotkey();
+    let stopping = nucleus.stopping().clone();
     let services = services(&config, hotkey, roster.clone(), nucleus, gradients, &health)?;
     let connections = Arc::new(connections(&config, services, roster, tls));
     health
@@ -211,17 +213,30 @@ pub async fn serve(
         .await;
     tracing::info!(%address, %hotkey, "the axon serves");
 
-    accept(&listener, &config, &connections, &shutdown).await;
+    let no_nucleus = async {
+        stopping.cancelled().await;
+        tracing::warn!(%address, "the nucleus has stopped: what this axon is asked, it refuses");
+        says_not_serving(&health).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = accept(&listener, &config, &connections, &shutdown) => {},
+        () = no_nucleus => {},
+    }
 
+    says_not_serving(&health).await;
+    drop(listener);
+    stop(&connections, config.shutdown_grace).await;
+    tracing::info!(%address, "the axon has stopped");
+    Ok(())
+}
+
+async fn says_not_serving(health: &HealthReporter) {
     for service in [AXON, WHOLE_SERVER] {
         health
             .set_service_status(service, ServingStatus::NotServing)
             .await;
     }
-    drop(listener);
-    stop(&connections, config.shutdown_grace).await;
-    tracing::info!(%address, "the axon has stopped");
-    Ok(())
 }
 
 fn acceptor(security: &Security, address: SocketAddr) -> Result<Option<TlsAcceptor>, AxonError> {

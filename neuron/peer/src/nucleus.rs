@@ -51,6 +51,7 @@ mod worker;
 use std::{fmt, sync::Arc, thread};
 
 use neuron_proto::Code;
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::{NucleusConfig, NucleusError},
@@ -159,6 +160,11 @@ impl Nucleus {
     /// What waits just now.
     pub fn load(&self) -> Load {
         self.shared.load()
+    }
+
+    /// Cancelled once the nucleus takes nothing more: when it is told to stop, and should its thread ever end by itself.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.shared.stopping
     }
 
     /// What was counted since the start.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use neuron_proto::Code;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Load, Model, NucleusConfig, Refusal, Request, Ticket,
@@ -71,6 +72,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Told whenever the model's thread may have something to do.
     changed: Condvar,
+    /// Cancelled with the end of admission.
+    pub(super) stopping: CancellationToken,
     pub(super) metrics: Metrics,
 }
 
@@ -86,6 +89,7 @@ impl Shared {
         Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            stopping: CancellationToken::new(),
             metrics: Metrics::default(),
         }
     }
@@ -147,6 +151,7 @@ impl Shared {
     pub(super) fn close(&self) {
         self.lock().is_open = false;
         self.changed.notify_one();
+        self.stopping.cancel();
     }
 
     /// Waits until there is something to do for the model's thread.
@@ -207,6 +212,7 @@ impl Shared {
             left.extend(batch.requests);
         }
         self.release(state);
+        self.stopping.cancel();
         left
     }
 

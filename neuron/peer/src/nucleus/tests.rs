@@ -304,6 +304,19 @@ async fn what_a_model_says_of_a_request_is_told_to_its_caller() {
 }
 
 #[tokio::test]
+async fn it_is_known_when_a_nucleus_takes_nothing_more() {
+    let (nucleus, guard, script) = nucleus(NucleusConfig::default());
+    let stopping = nucleus.stopping().clone();
+    assert!(!stopping.is_cancelled());
+    drop((guard, script));
+    tokio::time::timeout(PATIENCE, stopping.cancelled())
+        .await
+        .expect("it is told");
+    let refusal = nucleus.submit(request(&[1.0])).unwrap_err();
+    assert_eq!(refusal.code, Code::NotServingNucleus);
+}
+
+#[tokio::test]
 async fn what_the_synapse_does_not_take_is_refused_at_once() {
     let (nucleus, _guard, _script) = nucleus(NucleusConfig::default());
     let refused = |request| nucleus.submit(request).unwrap_err().code;

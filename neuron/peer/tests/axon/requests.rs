@@ -423,6 +423,31 @@ async fn a_callers_short_deadline_is_kept_by_the_axon() {
 }
 
 #[tokio::test]
+async fn health_tells_that_the_nucleus_has_ended() {
+    let mut axon = Setup::default().start().await;
+    let channel = axon.channel("//Alice").await;
+    axon.stop_nucleus().await;
+    within(async {
+        for service in ["", "neuron.v1.Axon"] {
+            let asked = HealthCheckRequest {
+                service: service.to_owned(),
+            };
+            let mut watched = HealthClient::new(channel.clone())
+                .watch(asked)
+                .await
+                .unwrap()
+                .into_inner();
+            while watched.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {}
+        }
+    })
+    .await;
+    let client = AxonClient::new(channel);
+    let refused = refusal(&client, request(&[[1.0, 2.0]])).await;
+    assert_eq!(refused, Code::NotServingNucleus);
+    axon.stop().await;
+}
+
+#[tokio::test]
 async fn health_and_refusals_do_not_wait_for_the_model() {
     let (setup, mut script) = Setup::scripted();
     let axon = setup.start().await;
