@@ -2,7 +2,7 @@
 //!
 //! | name | meaning |
 //! | --- | --- |
-//! | `neuron_nucleus_requests_total{code}` | answers given, by code, such as `SUCCESS` or `NUCLEUS_FULL` |
+//! | `neuron_nucleus_requests_total{code}` | answers given, by code, such as `Success` or `NucleusFull` |
 //! | `neuron_nucleus_abandoned_total` | requests whose caller left before the answer |
 //! | `neuron_nucleus_batches_total{closed}` | batches, by why they were closed: `full`, `waited`, `stopping` |
 //! | `neuron_nucleus_retried_batches_total` | batches that failed and whose requests were asked again alone |
@@ -67,7 +67,7 @@ impl Metrics {
 
     /// Answers given with this code so far.
     pub fn answered(&self, code: Code) -> u64 {
-        self.requests.with_label_values(&[name(code)]).get()
+        self.requests.with_label_values(&[&code.to_string()]).get()
     }
 
     /// Requests whose caller left before the answer.
@@ -86,7 +86,7 @@ impl Metrics {
     }
 
     pub(super) fn count(&self, code: Code) {
-        self.requests.with_label_values(&[name(code)]).inc();
+        self.requests.with_label_values(&[&code.to_string()]).inc();
     }
 
     pub(super) fn show(&self, n_requests: usize, n_bytes: usize) {
@@ -106,11 +106,6 @@ impl Metrics {
         self.batch_rows.observe(f64::from(rows));
         self.compute_seconds.observe(compute.as_secs_f64());
     }
-}
-
-/// The code's name as its label.
-fn name(code: Code) -> &'static str {
-    code.as_str_name().trim_start_matches("CODE_")
 }
 
 impl Default for Metrics {

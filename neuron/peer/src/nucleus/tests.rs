@@ -597,7 +597,7 @@ async fn metrics_tell_what_happened() {
         .encode_to_string(&registry.gather())
         .unwrap();
     for line in [
-        r#"neuron_nucleus_requests_total{code="SUCCESS"} 1"#,
+        r#"neuron_nucleus_requests_total{code="Success"} 1"#,
         r#"neuron_nucleus_batches_total{closed="waited"} 1"#,
         "neuron_nucleus_batch_rows_sum 2",
         "neuron_nucleus_queue_requests 0",
