@@ -95,11 +95,11 @@ pub struct AxonConfig {
     pub max_connections_per_caller: usize,
     /// Connections of all callers that are not registered.
     pub max_connections_of_strangers: usize,
-    /// Handshakes at once.
+    /// Handshakes at once; beyond, the oldest one of the busiest address makes room.
     pub max_handshakes: usize,
     /// Handshakes at once from one address.
     pub max_handshakes_per_address: usize,
-    /// How long a handshake may take.
+    /// How long a handshake may take where nobody else needs its place: long enough for a machine that has stalled.
     pub handshake_timeout: Duration,
     /// For how long a peer may let answers wait without taking any.
     pub stall_timeout: Duration,
@@ -123,8 +123,8 @@ impl Default for AxonConfig {
             max_connections_per_caller: 4,
             max_connections_of_strangers: 64,
             max_handshakes: 256,
-            max_handshakes_per_address: 64,
-            handshake_timeout: Duration::from_secs(5),
+            max_handshakes_per_address: 16,
+            handshake_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),
             metrics: AxonMetrics::new(),

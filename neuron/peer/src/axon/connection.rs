@@ -1,8 +1,8 @@
 //! One connection, from its first byte to its last.
 //!
-//! Ends when the peer ends it; when its caller is no longer registered; when the peer lets answers wait without reading; and
-//! when the axon shuts down, gracefully first and by force after that. Whatever ends it ends all its requests: nothing of a
-//! connection is left running.
+//! Ends when the peer ends it; when its handshake has to make room for others; when its caller is no longer registered; when
+//! the peer lets answers wait without reading; and when the axon shuts down, gracefully first and by force after that.
+//! Whatever ends it ends all its requests: nothing of a connection is left running.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -73,6 +73,8 @@ pub(super) struct Connections {
 enum HandshakeError {
     #[error("not within the time for a handshake")]
     Timeout,
+    #[error("others needed its place")]
+    Evicted,
     #[error("{0}")]
     Certificate(#[from] CertificateError),
     #[error("{0}")]
@@ -85,6 +87,7 @@ impl HandshakeError {
     fn reason(&self) -> &'static str {
         match self {
             HandshakeError::Timeout => "timeout",
+            HandshakeError::Evicted => "evicted",
             HandshakeError::Certificate(error) => error.reason(),
             HandshakeError::Tls(rustls::Error::NoCertificatesPresented) => "no_certificate",
             HandshakeError::Tls(rustls::Error::AlertReceived(_)) => "refused_by_peer",
@@ -119,6 +122,10 @@ impl Connections {
             return self.serve(stream, Caller::Anonymous, peer).await;
         };
         let handshake = handshake(tls, stream, self.handshake_timeout);
+        let handshake = async {
+            let outcome = pass.evicted().run_until_cancelled(handshake).await;
+            outcome.unwrap_or(Err(HandshakeError::Evicted))
+        };
         let outcome = self.draining.run_until_cancelled(handshake).await;
         drop(pass);
         match outcome {

@@ -1,13 +1,18 @@
 //! How many TLS handshakes run at once: they are what a stranger can make an axon work for.
 //!
-//! Bounded in total and for each address, so that one address cannot keep the others out. Addresses of IPv6 count by their
-//! first 64 bits, which is what one customer has.
+//! Bounded in total and for each address. Addresses of IPv6 count by their first 64 bits, which is what one customer has.
+//! When all places are taken, a newcomer gets that of the oldest handshake of the busiest address. So whoever takes all
+//! places from a few addresses, and lets them wait, loses them first; and an honest handshake, which takes milliseconds,
+//! is over long before it is the oldest.
 
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
 };
+
+use tokio_util::sync::CancellationToken;
 
 /// Handshakes that run.
 #[derive(Debug)]
@@ -17,18 +22,24 @@ pub(super) struct Handshakes {
     running: Mutex<Running>,
 }
 
+/// A handshake's number, in order of arrival.
+type Id = u64;
+
 #[derive(Debug, Default)]
 struct Running {
+    next: Id,
     total: usize,
-    /// Only addresses with a handshake under way.
-    by_address: HashMap<IpAddr, usize>,
+    /// Those of each address, the oldest first; only addresses that have one. Each is told when it has to go.
+    by_address: HashMap<IpAddr, BTreeMap<Id, CancellationToken>>,
 }
 
-/// Leave for one handshake, until it is dropped.
+/// Leave for one handshake, until it is dropped or [evicted](Pass::evicted).
 #[derive(Debug)]
 pub(super) struct Pass {
     handshakes: Arc<Handshakes>,
     network: IpAddr,
+    id: Id,
+    evicted: CancellationToken,
 }
 
 impl Handshakes {
@@ -44,24 +55,70 @@ impl Handshakes {
     pub(super) fn begin(self: &Arc<Self>, address: IpAddr) -> Result<Pass, &'static str> {
         let network = network(address);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.total >= self.max {
-            return Err("handshakes");
-        }
-        let of_network = running
-            .by_address
-            .get(&network)
-            .copied()
-            .unwrap_or_default();
-        if of_network >= self.max_per_address {
+        if running.of(&network) >= self.max_per_address {
             return Err("handshakes_of_address");
         }
-        running.total += 1;
-        running.by_address.insert(network, of_network + 1);
+        if running.total >= self.max && !running.evict_for(&network) {
+            return Err("handshakes");
+        }
+        let (id, evicted) = running.insert(network);
         drop(running);
         Ok(Pass {
             handshakes: self.clone(),
             network,
+            id,
+            evicted,
         })
+    }
+}
+
+impl Running {
+    fn of(&self, network: &IpAddr) -> usize {
+        self.by_address.get(network).map_or(0, BTreeMap::len)
+    }
+
+    fn insert(&mut self, network: IpAddr) -> (Id, CancellationToken) {
+        let (id, evicted) = (self.next, CancellationToken::new());
+        self.next += 1;
+        self.total += 1;
+        let own = self.by_address.entry(network).or_default();
+        own.insert(id, evicted.clone());
+        (id, evicted)
+    }
+
+    /// None if it was evicted.
+    fn remove(&mut self, network: &IpAddr, id: Id) -> Option<CancellationToken> {
+        let own = self.by_address.get_mut(network)?;
+        let evicted = own.remove(&id)?;
+        if own.is_empty() {
+            self.by_address.remove(network);
+        }
+        self.total -= 1;
+        Some(evicted)
+    }
+
+    /// Ends the oldest handshake of the busiest address, the newcomer counted; among equals its own, then the oldest of all.
+    /// Whether there was one.
+    fn evict_for(&mut self, newcomer: &IpAddr) -> bool {
+        let busiest = self
+            .by_address
+            .iter()
+            .filter_map(|(&network, own)| {
+                let is_own = network == *newcomer;
+                let (&oldest, _) = own.first_key_value()?;
+                let rank = (own.len() + usize::from(is_own), is_own, Reverse(oldest));
+                Some((rank, network, oldest))
+            })
+            .max();
+        let evicted = busiest.and_then(|(_, network, oldest)| self.remove(&network, oldest));
+        evicted.inspect(CancellationToken::cancel).is_some()
+    }
+}
+
+impl Pass {
+    /// Cancelled when the handshake has to make room.
+    pub(super) fn evicted(&self) -> &CancellationToken {
+        &self.evicted
     }
 }
 
@@ -72,13 +129,7 @@ impl Drop for Pass {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        running.total -= 1;
-        if let Some(of_network) = running.by_address.get_mut(&self.network) {
-            *of_network -= 1;
-            if *of_network == 0 {
-                running.by_address.remove(&self.network);
-            }
-        }
+        running.remove(&self.network, self.id);
     }
 }
 
@@ -100,19 +151,55 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn are_evicted<const N: usize>(passes: &[Pass; N]) -> [bool; N] {
+        passes.each_ref().map(|pass| pass.evicted().is_cancelled())
+    }
+
     #[test]
-    fn one_address_cannot_keep_others_out() {
-        let handshakes = Handshakes::new(3, 2);
+    fn an_address_has_a_few() {
+        let handshakes = Handshakes::new(9, 2);
         let passes = [(); 2].map(|()| handshakes.begin(ip("192.0.2.1")).unwrap());
-        assert_eq!(
-            handshakes.begin(ip("192.0.2.1")).unwrap_err(),
-            "handshakes_of_address"
-        );
-        let _other = handshakes.begin(ip("192.0.2.2")).unwrap();
-        assert_eq!(handshakes.begin(ip("192.0.2.3")).unwrap_err(), "handshakes");
+        let refused = handshakes.begin(ip("192.0.2.1")).unwrap_err();
+        assert_eq!(refused, "handshakes_of_address");
+        assert!(handshakes.begin(ip("192.0.2.2")).is_ok());
+        assert_eq!(are_evicted(&passes), [false; 2]);
         drop(passes);
-        assert_eq!(handshakes.running.lock().unwrap().by_address.len(), 1);
+        assert!(handshakes.running.lock().unwrap().by_address.is_empty());
         assert!(handshakes.begin(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn the_busiest_address_makes_room_for_newcomers() {
+        let handshakes = Handshakes::new(5, 9);
+        let begin = |address| handshakes.begin(ip(address)).unwrap();
+        let few = [begin("192.0.2.1"), begin("192.0.2.1")];
+        let many = [(); 3].map(|()| begin("192.0.2.2"));
+        let _new = begin("192.0.2.3");
+        assert_eq!(are_evicted(&many), [true, false, false], "its oldest");
+        assert_eq!(are_evicted(&few), [false; 2]);
+        // With a third it would be the busiest itself.
+        let _third = begin("192.0.2.2");
+        assert_eq!(are_evicted(&many), [true, true, false]);
+        assert_eq!(are_evicted(&few), [false; 2]);
+        drop(many);
+        let running = handshakes.running.lock().unwrap();
+        assert_eq!((running.total, running.by_address.len()), (4, 3));
+    }
+
+    #[test]
+    fn of_addresses_that_are_equally_busy_the_oldest_makes_room() {
+        let handshakes = Handshakes::new(2, 9);
+        let begin = |address| handshakes.begin(ip(address)).unwrap();
+        let passes = [begin("192.0.2.1"), begin("192.0.2.2")];
+        let _new = begin("192.0.2.3");
+        assert_eq!(are_evicted(&passes), [true, false]);
+    }
+
+    #[test]
+    fn without_any_place_there_is_none_to_take() {
+        let handshakes = Handshakes::new(0, 9);
+        let refused = handshakes.begin(ip("192.0.2.1")).unwrap_err();
+        assert_eq!(refused, "handshakes");
     }
 
     #[test]

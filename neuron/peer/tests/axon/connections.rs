@@ -1,13 +1,16 @@
 //! How connections are limited, and how they end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use neuron_peer::{Roster, axon::AxonConfig, nucleus::NucleusConfig};
 use neuron_proto::{Code, Tensor, v1::axon_client::AxonClient};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::{
-    harness::{Doubler, Pause, Setup, identity, member, patient, within},
+    harness::{Doubler, PATIENCE, Pause, Setup, identity, member, patient, within},
     requests::{ask, refusal, request, tensor_request},
 };
 
@@ -152,6 +155,37 @@ async fn one_address_has_only_so_many_handshakes() {
     }
     let line = r#"neuron_axon_connections_refused_total{reason="handshakes_of_address"} 1"#;
     axon.counted(line).await;
+    axon.stop().await;
+}
+
+/// Every address of 127.0.0.0/8 is this machine, on Linux.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn silent_sockets_from_a_few_addresses_keep_nobody_out() {
+    let config = AxonConfig {
+        max_handshakes: 8,
+        max_handshakes_per_address: 4,
+        // None of them ends by its time.
+        handshake_timeout: 10 * PATIENCE,
+        ..patient()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut silent = Vec::new();
+    for place in 0..8 {
+        let socket = TcpSocket::new_v4().unwrap();
+        let host = Ipv4Addr::new(127, 0, 0, 2 + place / 4);
+        socket.bind((host, 0).into()).unwrap();
+        silent.push(socket.connect(axon.address).await.unwrap());
+    }
+    let alice = axon.client("//Alice").await;
+    assert!(ask(&alice, request(&[[1.0, 2.0]])).await.is_ok());
+    axon.counted(r#"neuron_axon_handshake_failures_total{reason="evicted"} 1"#)
+        .await;
     axon.stop().await;
 }
 
