@@ -2,10 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -143,42 +140,46 @@ impl Body for RequestBody {
 
 /// How a peer takes its answers: whether it has stopped reading.
 #[derive(Debug)]
-pub(super) struct Uptake {
-    start: Instant,
+pub(super) struct Uptake(Mutex<Waits>);
+
+/// Both at once, or a peer that was given something after a long silence could look as if it had let it wait as long.
+#[derive(Debug)]
+struct Waits {
     /// Pieces of answers that the connection could not send yet, and rests of answers.
-    waiting: AtomicUsize,
-    /// When a piece was last taken, or began to wait with none before it; milliseconds from the start.
-    since: AtomicU64,
+    waiting: usize,
+    /// When a piece was last taken, or began to wait with none before it.
+    since: Instant,
 }
 
 impl Uptake {
     pub(super) fn new() -> Arc<Uptake> {
-        Arc::new(Uptake {
-            start: Instant::now(),
-            waiting: AtomicUsize::new(0),
-            since: AtomicU64::new(0),
-        })
+        Arc::new(Uptake(Mutex::new(Waits {
+            waiting: 0,
+            since: Instant::now(),
+        })))
     }
 
     /// For how long answers have waited without any being taken.
     pub(super) fn stalled_for(&self) -> Duration {
-        if self.waiting.load(Ordering::Acquire) == 0 {
-            return Duration::ZERO;
+        let waits = self.waits();
+        match waits.waiting {
+            0 => Duration::ZERO,
+            _ => waits.since.elapsed(),
         }
-        let since = Duration::from_millis(self.since.load(Ordering::Acquire));
-        self.start.elapsed().saturating_sub(since)
     }
 
     fn wait(self: &Arc<Self>) -> Waiting {
-        if self.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.touch();
+        let mut waits = self.waits();
+        if waits.waiting == 0 {
+            waits.since = Instant::now();
         }
+        waits.waiting += 1;
         Waiting(self.clone())
     }
 
-    fn touch(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.since.store(now, Ordering::Release);
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        // Two numbers, which no panic leaves half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,8 +188,9 @@ struct Waiting(Arc<Uptake>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.touch();
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        let mut waits = self.0.waits();
+        waits.since = Instant::now();
+        waits.waiting -= 1;
     }
 }
 
@@ -345,7 +347,7 @@ mod tests {
         let metrics = AxonMetrics::new();
         let mut body = ResponseBody::new(inner, memory.clone(), uptake.clone(), metrics);
         let held = || memory.total.held();
-        let waiting = || uptake.waiting.load(Ordering::Relaxed);
+        let waiting = || uptake.waits().waiting;
         assert_eq!((held(), waiting()), (0, 0));
 
         let mut pieces: Vec<Bytes> = Vec::new();
@@ -369,6 +371,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_after_a_long_silence_has_not_waited_as_long() {
+        const SILENCE: Duration = Duration::from_secs(3600);
+        let uptake = Uptake::new();
+        uptake.waits().since = Instant::now().checked_sub(SILENCE).unwrap();
+        assert_eq!(uptake.stalled_for(), Duration::ZERO, "nothing waits");
+        let _first = uptake.wait();
+        assert!(uptake.stalled_for() < SILENCE);
+        // What comes after the first does not make it younger.
+        uptake.waits().since = Instant::now().checked_sub(SILENCE).unwrap();
+        let second = uptake.wait();
+        assert!(uptake.stalled_for() >= SILENCE);
+        drop(second);
+        assert!(uptake.stalled_for() < SILENCE, "one was taken");
+    }
+
+    #[test]
     fn a_rest_that_nobody_asks_for_waits_too() {
         let memory = Memory {
             caller: Budget::new(0),
@@ -379,8 +397,8 @@ mod tests {
         let inner = tonic::body::Body::new(Answer(Some(bytes), false));
         let mut body = ResponseBody::new(inner, memory, uptake.clone(), AxonMetrics::new());
         drop(next(&mut body));
-        assert_eq!(uptake.waiting.load(Ordering::Relaxed), 1);
+        assert_eq!(uptake.waits().waiting, 1);
         drop(body);
-        assert_eq!(uptake.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(uptake.waits().waiting, 0);
     }
 }
