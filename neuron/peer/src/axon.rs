@@ -13,8 +13,8 @@
 //!
 //! # Promises
 //!
-//! * **Cheap first.** What a stranger can make the axon do is bounded: a few handshakes at once, a few connections, and
-//!   refusals that are made from headers alone.
+//! * **Cheap first.** What a stranger can make the axon do is bounded: a few handshakes at once, a few connections, a few
+//!   short requests to health and reflection, and refusals that are made from headers alone.
 //! * **Refusals say why.** Each is a gRPC status with the exact [`Code`](neuron_proto::Code) in its metadata and, where
 //!   waiting helps, the time to wait. None waits for the model, nor does health. What went wrong inside is for the log:
 //!   callers learn that it did.
@@ -56,7 +56,7 @@ use self::{
     admission::Admission,
     callers::{Callers, Places},
     connection::Connections,
-    gate::Services,
+    gate::{MAX_STANDARD_MESSAGE, Services},
     handshakes::Handshakes,
     service::Service,
 };
@@ -303,16 +303,19 @@ fn services(
 
 /// The services that every gRPC server has.
 fn standard(health: &HealthReporter) -> Routes {
-    let health = HealthServer::new(HealthService::from_health_reporter(health.clone()));
+    let health = HealthServer::new(HealthService::from_health_reporter(health.clone()))
+        .max_decoding_message_size(MAX_STANDARD_MESSAGE);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let is_valid = "descriptors are as the compiler wrote them";
+    let v1 = reflection().build_v1().expect(is_valid);
+    let v1alpha = reflection().build_v1alpha().expect(is_valid);
     Routes::new(health)
-        .add_service(reflection().build_v1().expect(is_valid))
-        .add_service(reflection().build_v1alpha().expect(is_valid))
+        .add_service(v1.max_decoding_message_size(MAX_STANDARD_MESSAGE))
+        .add_service(v1alpha.max_decoding_message_size(MAX_STANDARD_MESSAGE))
 }
 
 fn connections(

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use neuron_proto::Code;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::{
@@ -138,6 +139,61 @@ impl Body for RequestBody {
     }
 }
 
+/// The body of a request to health or reflection: at most so many bytes, in however many messages.
+pub(super) struct ShortBody {
+    inner: Incoming,
+    /// Bytes that may still come.
+    left: usize,
+}
+
+impl ShortBody {
+    pub(super) fn new(inner: Incoming, max_bytes: usize) -> ShortBody {
+        ShortBody {
+            inner,
+            left: max_bytes,
+        }
+    }
+
+    fn count(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        self.left = self.left.checked_sub(data.len()).ok_or_else(|| {
+            let message = "a request to health or reflection has more bytes than one may have";
+            Refusal::new(Code::InvalidRequest, message)
+        })?;
+        Ok(())
+    }
+}
+
+impl Body for ShortBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
+        let frame = frame
+            .map_err(|error| Status::from_error(Box::new(error)))
+            .and_then(|frame| {
+                if let Some(data) = frame.data_ref() {
+                    self.count(data)?;
+                }
+                Ok(frame)
+            });
+        Poll::Ready(Some(frame))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
 /// How a peer takes its answers: whether it has stopped reading.
 #[derive(Debug)]
 pub(super) struct Uptake(Mutex<Waits>);
@@ -194,10 +250,30 @@ impl Drop for Waiting {
     }
 }
 
+/// What pays for an answer until the peer has taken it.
+pub(super) enum Payer {
+    /// The budgets of requests and answers.
+    Memory(Memory),
+    /// A place among the few of health and reflection, whose answers are small.
+    Place(Arc<OwnedSemaphorePermit>),
+}
+
+/// What is given back when it is dropped for the last time.
+type Paid = Arc<dyn Send + Sync>;
+
+impl Payer {
+    fn pay(&self, n_bytes: usize) -> Paid {
+        match self {
+            Payer::Memory(memory) => Arc::new(memory.take(n_bytes)),
+            Payer::Place(place) => place.clone(),
+        }
+    }
+}
+
 /// A piece of an answer. HTTP/2 drops it once it is written to the peer.
 struct Piece {
     bytes: Bytes,
-    _held: Arc<Held>,
+    _paid: Paid,
     _waiting: Waiting,
 }
 
@@ -210,7 +286,7 @@ impl AsRef<[u8]> for Piece {
 /// What of an answer is not handed to HTTP/2 yet.
 struct Rest {
     bytes: Bytes,
-    held: Arc<Held>,
+    paid: Paid,
     _waiting: Waiting,
 }
 
@@ -219,7 +295,7 @@ struct Rest {
 pub(super) struct ResponseBody {
     inner: tonic::body::Body,
     rest: Option<Rest>,
-    memory: Memory,
+    payer: Payer,
     uptake: Arc<Uptake>,
     metrics: AxonMetrics,
 }
@@ -227,14 +303,14 @@ pub(super) struct ResponseBody {
 impl ResponseBody {
     pub(super) fn new(
         inner: tonic::body::Body,
-        memory: Memory,
+        payer: Payer,
         uptake: Arc<Uptake>,
         metrics: AxonMetrics,
     ) -> ResponseBody {
         ResponseBody {
             inner,
             rest: None,
-            memory,
+            payer,
             uptake,
             metrics,
         }
@@ -245,7 +321,7 @@ impl ResponseBody {
         self.metrics.sent(n_bytes);
         self.rest = Some(Rest {
             bytes,
-            held: Arc::new(self.memory.take(n_bytes)),
+            paid: self.payer.pay(n_bytes),
             _waiting: self.uptake.wait(),
         });
     }
@@ -255,7 +331,7 @@ impl ResponseBody {
         let rest = self.rest.as_mut()?;
         let piece = Piece {
             bytes: rest.bytes.split_to(rest.bytes.len().min(PIECE)),
-            _held: rest.held.clone(),
+            _paid: rest.paid.clone(),
             _waiting: self.uptake.wait(),
         };
         if rest.bytes.is_empty() {
@@ -345,7 +421,8 @@ mod tests {
         let bytes = Bytes::from(vec![7; 2 * PIECE + 1]);
         let inner = tonic::body::Body::new(Answer(Some(bytes), false));
         let metrics = AxonMetrics::new();
-        let mut body = ResponseBody::new(inner, memory.clone(), uptake.clone(), metrics);
+        let payer = Payer::Memory(memory.clone());
+        let mut body = ResponseBody::new(inner, payer, uptake.clone(), metrics);
         let held = || memory.total.held();
         let waiting = || uptake.waits().waiting;
         assert_eq!((held(), waiting()), (0, 0));
@@ -371,6 +448,20 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_of_health_keeps_its_place_until_it_is_taken() {
+        let places = Arc::new(tokio::sync::Semaphore::new(1));
+        let place = places.clone().try_acquire_owned().unwrap();
+        let inner = tonic::body::Body::new(Answer(Some(Bytes::from_static(b"SERVING")), false));
+        let payer = Payer::Place(Arc::new(place));
+        let mut body = ResponseBody::new(inner, payer, Uptake::new(), AxonMetrics::new());
+        let piece = next(&mut body).unwrap();
+        drop(body);
+        assert_eq!(places.available_permits(), 0);
+        drop(piece);
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[test]
     fn an_answer_after_a_long_silence_has_not_waited_as_long() {
         const SILENCE: Duration = Duration::from_secs(3600);
         let uptake = Uptake::new();
@@ -388,14 +479,14 @@ mod tests {
 
     #[test]
     fn a_rest_that_nobody_asks_for_waits_too() {
-        let memory = Memory {
+        let payer = Payer::Memory(Memory {
             caller: Budget::new(0),
             total: Budget::new(0),
-        };
+        });
         let uptake = Uptake::new();
         let bytes = Bytes::from(vec![7; PIECE + 1]);
         let inner = tonic::body::Body::new(Answer(Some(bytes), false));
-        let mut body = ResponseBody::new(inner, memory, uptake.clone(), AxonMetrics::new());
+        let mut body = ResponseBody::new(inner, payer, uptake.clone(), AxonMetrics::new());
         drop(next(&mut body));
         assert_eq!(uptake.waits().waiting, 1);
         drop(body);

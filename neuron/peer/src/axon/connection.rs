@@ -167,12 +167,8 @@ impl Connections {
         let uptake = Uptake::new();
         let closed = CancellationToken::new();
         let _closed_at_last = closed.clone().drop_guard();
-        let gate = Gate {
-            services: self.services.clone(),
-            caller,
-            memory: place.memory.clone(),
-            uptake: uptake.clone(),
-        };
+        let memory = place.memory.clone();
+        let gate = Gate::new(self.services.clone(), caller, memory, uptake.clone());
         let requests = Requests {
             tasks: self.tasks.clone(),
             closed,

@@ -1,8 +1,10 @@
 //! What stands before the services on one connection: every request passes it, the cheap checks before the costly.
 //!
 //! From its headers alone a request is routed, its caller admitted and its deadline known; a refusal costs nothing more.
-//! Only then is its body read, at most as long as the limits say and for as long as the caller waits. Health and
-//! reflection go past all this, so that they are answered whatever else goes on.
+//! Only then is its body read, at most as long as the limits say and for as long as the caller waits.
+//!
+//! Health and reflection are for callers of whom nothing is known, and are answered whatever else goes on. So they neither
+//! ask who calls nor for memory; they are bounded by being few and short instead.
 
 use std::{
     convert::Infallible,
@@ -14,18 +16,27 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 use neuron_proto::{Code, Limits, NEURON_CODE, v1::axon_server::AxonServer};
+use tokio::{sync::Semaphore, time::timeout_at};
 use tonic::{Status, body::Body, service::Routes};
 use tower::Service as _;
 
 use super::{
-    admission::{Admission, Caller},
-    body::{RequestBody, ResponseBody, Uptake},
+    admission::{Admission, Caller, OVERLOAD_RETRY},
+    body::{Payer, RequestBody, ResponseBody, ShortBody, Uptake},
     deadline,
     memory::Memory,
     metrics::AxonMetrics,
     service::{Context, Service},
 };
-use crate::nucleus::Refusal;
+use crate::{nucleus::Refusal, text::printable};
+
+/// Requests to health and reflection of one connection at once, until their answers are taken. Streams last, and a caller
+/// watches a few at most.
+const MAX_STANDARD: usize = 16;
+/// Bytes of one message to health or reflection: the name of a service, a symbol or a file.
+pub(super) const MAX_STANDARD_MESSAGE: usize = 4 << 10;
+/// Bytes of all messages of one request to them; a stream of reflection has many.
+const MAX_STANDARD_BYTES: usize = 16 << 10;
 
 /// What all connections of an axon lead to.
 #[derive(Clone, Debug)]
@@ -42,10 +53,12 @@ pub(super) struct Services {
 /// The services as one caller sees them. Clones are of one connection.
 #[derive(Clone)]
 pub(super) struct Gate {
-    pub(super) services: Arc<Services>,
-    pub(super) caller: Caller,
-    pub(super) memory: Memory,
-    pub(super) uptake: Arc<Uptake>,
+    services: Arc<Services>,
+    caller: Caller,
+    memory: Memory,
+    uptake: Arc<Uptake>,
+    /// Places for requests to health and reflection.
+    standard: Arc<Semaphore>,
 }
 
 /// Where a path leads.
@@ -88,25 +101,61 @@ impl Method {
 }
 
 impl Gate {
+    /// For a new connection.
+    pub(super) fn new(
+        services: Arc<Services>,
+        caller: Caller,
+        memory: Memory,
+        uptake: Arc<Uptake>,
+    ) -> Gate {
+        Gate {
+            services,
+            caller,
+            memory,
+            uptake,
+            standard: Arc::new(Semaphore::new(MAX_STANDARD)),
+        }
+    }
+
     async fn answer(self, request: Request<Incoming>) -> Response<ResponseBody> {
         let started = Instant::now();
         let method = Method::of(request.uri().path());
-        let response = match method {
-            Method::Standard => self.standard(request).await,
-            _ => self
-                .ours(method, request, started)
-                .await
-                .unwrap_or_else(|refusal| Status::from(refusal).into_http()),
+        let answer = match method {
+            Method::Standard => self.standard(request, started).await,
+            _ => self.ours(method, request, started).await.map(|response| {
+                let payer = Payer::Memory(self.memory.clone());
+                (response, payer)
+            }),
         };
+        let (response, payer) = answer.unwrap_or_else(|refusal| {
+            let response = Status::from(refusal).into_http();
+            (response, Payer::Memory(self.memory.clone()))
+        });
         let metrics = &self.services.metrics;
         metrics.answered(method.name(), code_of(&response), started.elapsed());
-        response.map(|body| ResponseBody::new(body, self.memory, self.uptake, metrics.clone()))
+        response.map(|body| ResponseBody::new(body, payer, self.uptake, metrics.clone()))
     }
 
-    async fn standard(&self, request: Request<Incoming>) -> Response<Body> {
+    /// The deadline is for the answer to begin: streams go on for as long as their caller likes.
+    async fn standard(
+        &self,
+        request: Request<Incoming>,
+        started: Instant,
+    ) -> Result<(Response<Body>, Payer), Refusal> {
+        let place = self.standard.clone().try_acquire_owned();
+        let place = place.map_err(|_| Refusal {
+            code: Code::NucleusFull,
+            message: format!("{MAX_STANDARD} requests to health and reflection at once are enough"),
+            retry_after: Some(OVERLOAD_RETRY),
+        })?;
+        let wait = deadline::wait(request.headers(), self.services.max_wait)?;
+        let request = request.map(|body| ShortBody::new(body, MAX_STANDARD_BYTES));
         let mut routes = self.services.standard.clone();
-        let answer = routes.call(request).await;
-        answer.unwrap_or_else(|never: Infallible| match never {})
+        match timeout_at((started + wait).into(), routes.call(request)).await {
+            Ok(Ok(response)) => Ok((response, Payer::Place(Arc::new(place)))),
+            Ok(Err(never)) => match never {},
+            Err(_) => Err(late(wait)),
+        }
     }
 
     async fn ours(
@@ -136,13 +185,10 @@ impl Gate {
             RequestBody::new(body, memory, held.clone(), max_message, metrics.clone())
         });
         let mut axon = self.services.axon.clone();
-        match tokio::time::timeout_at(deadline.into(), axon.call(request)).await {
+        match timeout_at(deadline.into(), axon.call(request)).await {
             Ok(Ok(response)) => Ok(restate(response)),
             Ok(Err(never)) => match never {},
-            Err(_) => {
-                let message = format!("no answer within {wait:?}");
-                Err(Refusal::new(Code::Timeout, message))
-            }
+            Err(_) => Err(late(wait)),
         }
     }
 }
@@ -156,6 +202,10 @@ impl hyper::service::Service<Request<Incoming>> for Gate {
         let gate = self.clone();
         Box::pin(async move { Ok(gate.answer(request).await) })
     }
+}
+
+fn late(wait: Duration) -> Refusal {
+    Refusal::new(Code::Timeout, format!("no answer within {wait:?}"))
 }
 
 /// How a response ends, as far as its headers say: a refusal is all headers.
@@ -180,5 +230,5 @@ fn restate(response: Response<Body>) -> Response<Body> {
         tonic::Code::Internal => Code::RequestDeserializationException,
         _ => Code::of_status(&status),
     };
-    code.status(status.message()).into_http()
+    code.status(printable(status.message())).into_http()
 }

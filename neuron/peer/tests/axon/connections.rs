@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use neuron_peer::{Roster, axon::AxonConfig, nucleus::NucleusConfig};
 use neuron_proto::{Code, Tensor, v1::axon_client::AxonClient};
 use tokio::{
@@ -10,9 +11,11 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Doubler, PATIENCE, Pause, Setup, identity, member, patient, within},
+    harness::{Doubler, PATIENCE, Pause, Sent, Setup, identity, member, patient, within},
     requests::{ask, refusal, request, tensor_request},
 };
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 #[tokio::test]
 async fn a_caller_that_is_deregistered_loses_its_connection() {
@@ -186,6 +189,61 @@ async fn silent_sockets_from_a_few_addresses_keep_nobody_out() {
     assert!(ask(&alice, request(&[[1.0, 2.0]])).await.is_ok());
     axon.counted(r#"neuron_axon_handshake_failures_total{reason="evicted"} 1"#)
         .await;
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn half_sent_checks_of_a_stranger_take_a_few_places_and_no_more() {
+    let config = AxonConfig {
+        max_wait: 10 * PATIENCE,
+        ..patient()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let stranger = axon.raw("//Mallory").await;
+    // Messages of 4 KiB are announced, of which half comes.
+    let half = [&[0, 0, 0, 0x10, 0][..], &[0; 2 << 10]].concat();
+    let mut checks: FuturesUnordered<_> = (0..256)
+        .map(|_| stranger.send(CHECK, None, Sent::part(half.clone())))
+        .collect();
+    for _ in 0..256 - 16 {
+        let status = within(checks.next()).await.unwrap().unwrap();
+        assert_eq!(Code::of_status(&status), Code::NucleusFull, "{status}");
+    }
+    // The others wait for what was announced, and hinder only themselves.
+    let check = Sent::whole(vec![0; 5]);
+    let status = within(stranger.send(CHECK, None, check)).await.unwrap();
+    assert_eq!(Code::of_status(&status), Code::NucleusFull, "{status}");
+    assert_eq!(checks.len(), 16);
+    let alice = axon.raw("//Alice").await;
+    let check = Sent::whole(vec![0; 5]);
+    let status = within(alice.send(CHECK, None, check)).await.unwrap();
+    assert_eq!(status.code(), tonic::Code::Ok, "{status}");
+    drop((stranger, checks));
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn requests_to_health_are_short_and_end() {
+    let axon = Setup::default().start().await;
+    let stranger = axon.raw("//Mallory").await;
+    let checked = |timeout, sent| within(stranger.send(CHECK, timeout, sent));
+
+    let announced = [0, 0, 0, 0x10, 1];
+    let status = checked(None, Sent::part(announced.to_vec())).await.unwrap();
+    assert_eq!(status.code(), tonic::Code::OutOfRange, "4,097 bytes");
+
+    let long = Sent::part(vec![0; (16 << 10) + 1]);
+    let status = checked(None, long).await.unwrap();
+    assert_eq!(Code::of_status(&status), Code::InvalidRequest, "{status}");
+
+    let half = Sent::part(vec![0, 0]);
+    let status = checked(Some("50m"), half).await.unwrap();
+    assert_eq!(Code::of_status(&status), Code::Timeout, "{status}");
     axon.stop().await;
 }
 
