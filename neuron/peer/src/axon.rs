@@ -58,6 +58,7 @@ use self::{
     connection::Connections,
     gate::{MAX_STANDARD_MESSAGE, Services},
     handshakes::Handshakes,
+    memory::Budget,
     service::Service,
 };
 pub use self::{
@@ -330,7 +331,10 @@ fn connections(
         bytes_per_caller: config.max_bytes_per_caller,
     };
     Connections {
-        callers: Callers::new(places, config.max_bytes),
+        callers: Callers::new(
+            places,
+            Budget::shown(config.max_bytes, config.metrics.clone()),
+        ),
         admission: services.admission.clone(),
         services: Arc::new(services),
         roster,

@@ -52,8 +52,8 @@ pub(super) struct Place {
 }
 
 impl Callers {
-    pub(super) fn new(places: Places, max_bytes: usize) -> Arc<Callers> {
-        let total = Budget::new(max_bytes);
+    /// `total`: what all callers together may hold.
+    pub(super) fn new(places: Places, total: Arc<Budget>) -> Arc<Callers> {
         Arc::new(Callers {
             places,
             total,
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_caller_has_a_few_places() {
-        let callers = Callers::new(PLACES, 100);
+        let callers = Callers::new(PLACES, Budget::new(100));
         let first = callers.place(caller(1), true).unwrap();
         let _second = callers.place(caller(1), true).unwrap();
         assert_eq!(callers.place(caller(1), true).unwrap_err(), "caller");
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn strangers_share_a_few_places() {
-        let callers = Callers::new(PLACES, 100);
+        let callers = Callers::new(PLACES, Budget::new(100));
         let strangers: Vec<Place> = (1..=3)
             .map(|seed| callers.place(caller(seed), false).unwrap())
             .collect();
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn connections_of_a_caller_share_its_memory_and_nothing_is_left_of_it() {
-        let callers = Callers::new(PLACES, 15);
+        let callers = Callers::new(PLACES, Budget::new(15));
         let (first, second) = (
             callers.place(caller(1), true).unwrap(),
             callers.place(caller(1), true).unwrap(),

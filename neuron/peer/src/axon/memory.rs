@@ -9,11 +9,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use super::metrics::AxonMetrics;
+
 /// Bytes that may be held at once, and those that are.
 #[derive(Debug)]
 pub(super) struct Budget {
     limit: usize,
     held: AtomicUsize,
+    /// Where it is shown how many are, if that is shown.
+    metrics: Option<AxonMetrics>,
 }
 
 /// Bytes that are held until this is dropped.
@@ -28,6 +32,16 @@ impl Budget {
         Arc::new(Budget {
             limit,
             held: AtomicUsize::new(0),
+            metrics: None,
+        })
+    }
+
+    /// One of which the metrics show how much is held.
+    pub(super) fn shown(limit: usize, metrics: AxonMetrics) -> Arc<Budget> {
+        Arc::new(Budget {
+            limit,
+            held: AtomicUsize::new(0),
+            metrics: Some(metrics),
         })
     }
 
@@ -37,19 +51,36 @@ impl Budget {
     }
 
     fn try_take(self: &Arc<Self>, n_bytes: usize) -> Option<Lease> {
-        let fits = |held: usize| held.checked_add(n_bytes).filter(|&held| held <= self.limit);
-        self.held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+        self.take_if(n_bytes, |after| after <= self.limit)
+    }
+
+    fn take_if(
+        self: &Arc<Self>,
+        n_bytes: usize,
+        may_be_held: impl Fn(usize) -> bool,
+    ) -> Option<Lease> {
+        let after = |held: usize| {
+            let after = held.checked_add(n_bytes)?;
+            may_be_held(after).then_some(after)
+        };
+        let held = self
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, after)
             .ok()?;
-        Some(Lease {
-            budget: self.clone(),
-            n_bytes,
-        })
+        Some(self.lease(n_bytes, held + n_bytes))
     }
 
     /// Also beyond the limit.
     fn take(self: &Arc<Self>, n_bytes: usize) -> Lease {
-        self.held.fetch_add(n_bytes, Ordering::Relaxed);
+        let held = self.held.fetch_add(n_bytes, Ordering::Relaxed);
+        self.lease(n_bytes, held + n_bytes)
+    }
+
+    /// Of bytes that are taken, with which `held` were.
+    fn lease(self: &Arc<Self>, n_bytes: usize, held: usize) -> Lease {
+        if let Some(metrics) = &self.metrics {
+            metrics.took_memory(n_bytes, held);
+        }
         Lease {
             budget: self.clone(),
             n_bytes,
@@ -60,6 +91,9 @@ impl Budget {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.n_bytes, Ordering::Relaxed);
+        if let Some(metrics) = &self.budget.metrics {
+            metrics.gave_memory(self.n_bytes);
+        }
     }
 }
 
@@ -133,6 +167,21 @@ mod tests {
         assert!(memory.try_take(0).is_none());
         drop(answer);
         assert!(memory.try_take(10).is_some());
+    }
+
+    #[test]
+    fn the_metrics_show_what_is_held_and_the_most_that_was() {
+        let metrics = AxonMetrics::new();
+        let budget = Budget::shown(10, metrics.clone());
+        let shown = || (metrics.memory(), metrics.memory_peak());
+        let first = budget.try_take(4).unwrap();
+        let second = budget.take(9);
+        assert_eq!(shown(), (13, 13));
+        drop(second);
+        let _third = budget.try_take(2).unwrap();
+        assert_eq!(shown(), (6, 13));
+        drop(first);
+        assert_eq!(shown(), (2, 13));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! | `neuron_axon_requests_total{method,code}` | requests answered, by method and code; `Success` among them |
 //! | `neuron_axon_request_seconds{method}` | from the headers of a request to the headers of its answer |
 //! | `neuron_axon_received_bytes_total`, `neuron_axon_sent_bytes_total` | bytes of messages, without HTTP/2 and TLS |
+//! | `neuron_axon_memory_bytes` | bytes of requests and answers that are held |
+//! | `neuron_axon_memory_peak_bytes` | the most that were |
 //! | `neuron_axon_connections` | connections that are open |
 //! | `neuron_axon_connections_refused_total{reason}` | connections closed before their handshake or right after it |
 //! | `neuron_axon_connections_closed_total{reason}` | connections that this side ended: `deregistered`, `stalled`, `grace` |
@@ -13,7 +15,13 @@
 //!
 //! Labels have few values, all from this program: nothing that a peer says becomes a label.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use neuron_proto::Code;
 use prometheus::{
@@ -28,6 +36,10 @@ pub struct AxonMetrics {
     request_seconds: HistogramVec,
     received_bytes: IntCounter,
     sent_bytes: IntCounter,
+    memory: IntGauge,
+    memory_peak: IntGauge,
+    /// What `memory_peak` shows: a gauge alone has no maximum.
+    peak: Arc<AtomicI64>,
     connections: IntGauge,
     connections_refused: IntCounterVec,
     connections_closed: IntCounterVec,
@@ -43,8 +55,13 @@ impl AxonMetrics {
             request_seconds: request_seconds(),
             received_bytes: counter("received_bytes_total", "Bytes of requests"),
             sent_bytes: counter("sent_bytes_total", "Bytes of answers"),
-            connections: IntGauge::new("neuron_axon_connections", "Connections that are open")
-                .expect("the name is valid"),
+            memory: gauge(
+                "memory_bytes",
+                "Bytes of requests and answers that are held",
+            ),
+            memory_peak: gauge("memory_peak_bytes", "The most bytes that were held at once"),
+            peak: Arc::default(),
+            connections: gauge("connections", "Connections that are open"),
             connections_refused: labelled(
                 "connections_refused_total",
                 "Connections refused before any request",
@@ -70,11 +87,13 @@ impl AxonMetrics {
     ///
     /// The registry has some of the same names already.
     pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        let collectors: [Box<dyn Collector>; 9] = [
+        let collectors: [Box<dyn Collector>; 11] = [
             Box::new(self.requests.clone()),
             Box::new(self.request_seconds.clone()),
             Box::new(self.received_bytes.clone()),
             Box::new(self.sent_bytes.clone()),
+            Box::new(self.memory.clone()),
+            Box::new(self.memory_peak.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.connections_refused.clone()),
             Box::new(self.connections_closed.clone()),
@@ -101,6 +120,35 @@ impl AxonMetrics {
 
     pub(super) fn sent(&self, n_bytes: usize) {
         self.sent_bytes.inc_by(n_bytes as u64);
+    }
+
+    /// Some bytes more are held, `held` with them.
+    pub(super) fn took_memory(&self, n_bytes: usize, held: usize) {
+        self.memory.add(signed(n_bytes));
+        self.peak.fetch_max(signed(held), Ordering::SeqCst);
+        // Whoever shows less than there was meanwhile shows it again.
+        loop {
+            let peak = self.peak.load(Ordering::SeqCst);
+            if self.memory_peak.get() >= peak {
+                break;
+            }
+            self.memory_peak.set(peak);
+        }
+    }
+
+    /// Some bytes are no longer held.
+    pub(super) fn gave_memory(&self, n_bytes: usize) {
+        self.memory.sub(signed(n_bytes));
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> i64 {
+        self.memory.get()
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_peak(&self) -> i64 {
+        self.memory_peak.get()
     }
 
     /// Counted as open until it is dropped.
@@ -139,6 +187,14 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+fn signed(n_bytes: usize) -> i64 {
+    i64::try_from(n_bytes).unwrap_or(i64::MAX)
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(format!("neuron_axon_{name}"), help).expect("the name is valid")
 }
 
 fn counter(name: &str, help: &str) -> IntCounter {

@@ -11,10 +11,11 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Doubler, PATIENCE, Pause, Sent, Setup, identity, member, patient, within},
+    harness::{Doubler, PATIENCE, Pause, Sent, Setup, framed, identity, member, patient, within},
     requests::{ask, refusal, request, tensor_request},
 };
 
+const FORWARD: &str = "/neuron.v1.Axon/Forward";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 #[tokio::test]
@@ -223,6 +224,7 @@ async fn half_sent_checks_of_a_stranger_take_a_few_places_and_no_more() {
     let check = Sent::whole(vec![0; 5]);
     let status = within(alice.send(CHECK, None, check)).await.unwrap();
     assert_eq!(status.code(), tonic::Code::Ok, "{status}");
+    assert_eq!(axon.metric("neuron_axon_memory_peak_bytes"), 0.0);
     drop((stranger, checks));
     axon.stop().await;
 }
@@ -244,6 +246,30 @@ async fn requests_to_health_are_short_and_end() {
     let half = Sent::part(vec![0, 0]);
     let status = checked(Some("50m"), half).await.unwrap();
     assert_eq!(Code::of_status(&status), Code::Timeout, "{status}");
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_vanishes_in_the_middle_of_its_request_leaves_nothing() {
+    let (setup, mut script) = Setup::scripted();
+    let axon = setup.start().await;
+    let whole = framed(&request(&[[1.0, 2.0]]));
+    let raw = axon.raw("//Alice").await;
+    let sent = raw.send(FORWARD, None, Sent::part(whole.slice(..whole.len() - 1)));
+    let asked = tokio::spawn(sent);
+    let held = format!("neuron_axon_memory_bytes {}", whole.len());
+    axon.counted(&held).await;
+    drop(raw);
+    assert!(within(asked).await.unwrap().is_err());
+    axon.counted("neuron_axon_connections 0").await;
+    axon.counted("neuron_axon_memory_bytes 0").await;
+
+    // What the model sees first is what is asked next.
+    let alice = axon.client("//Alice").await;
+    let asked = tokio::spawn(async move { ask(&alice, request(&[[1.0, 2.0]; 2])).await });
+    assert_eq!(script.began().await, 2);
+    script.proceed();
+    assert!(within(asked).await.unwrap().is_ok());
     axon.stop().await;
 }
 

@@ -628,5 +628,11 @@ async fn a_flood_is_answered_to_the_last_request_within_the_queues_bound() {
         within(answers.recv()).await.unwrap().unwrap();
     }
     assert!(within(answers.recv()).await.is_none());
+
+    #[expect(clippy::cast_precision_loss, reason = "far below 2⁵²")]
+    let (held, most) = ((QUEUE * WIDTH as usize * 4) as f64, MEMORY as f64);
+    let peak = axon.metric("neuron_axon_memory_peak_bytes");
+    assert!((held..=most).contains(&peak), "{peak}");
+    axon.counted("neuron_axon_memory_bytes 0").await;
     axon.stop().await;
 }
