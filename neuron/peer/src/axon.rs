@@ -19,7 +19,7 @@
 //!   waiting helps, the time to wait. None waits for the model, nor does health. What went wrong inside is for the log:
 //!   callers learn that it did.
 //! * **Bounded memory.** Requests are paid for at their announced length, before they are read, and answers until they
-//!   are taken, from a budget for each caller and one for all.
+//!   are taken, from a budget for each caller and one for all. Gradients that wait for the trainer have their own.
 //! * **The roster is the law.** Each request is held against the latest one; a caller that leaves it loses its connection.
 //! * **An end.** After [`AxonConfig::shutdown_grace`] nothing of the axon runs any more, whatever peers do.
 //!

@@ -2,7 +2,7 @@
 //!
 //! A request pays for its announced length before it is read, and until it is answered; an answer pays until the peer has
 //! taken it. So neither large requests, nor slow senders, nor readers that stop reading can use more memory than this,
-//! and one caller can use only its part of it.
+//! and one caller can use only its part of it. Gradients that wait for the trainer have a budget of their own.
 
 use std::sync::{
     Arc,
@@ -22,7 +22,7 @@ pub(super) struct Budget {
 
 /// Bytes that are held until this is dropped.
 #[derive(Debug)]
-struct Lease {
+pub(super) struct Lease {
     budget: Arc<Budget>,
     n_bytes: usize,
 }
@@ -52,6 +52,11 @@ impl Budget {
 
     fn try_take(self: &Arc<Self>, n_bytes: usize) -> Option<Lease> {
         self.take_if(n_bytes, |after| after <= self.limit)
+    }
+
+    /// As much as fits, or one thing of any size where there is nothing else.
+    pub(super) fn try_take_or_alone(self: &Arc<Self>, n_bytes: usize) -> Option<Lease> {
+        self.take_if(n_bytes, |after| after <= self.limit || after == n_bytes)
     }
 
     fn take_if(
@@ -167,6 +172,17 @@ mod tests {
         assert!(memory.try_take(0).is_none());
         drop(answer);
         assert!(memory.try_take(10).is_some());
+    }
+
+    #[test]
+    fn what_is_larger_than_a_budget_may_be_there_alone() {
+        let budget = Budget::new(10);
+        let large = budget.try_take_or_alone(50).unwrap();
+        assert!(budget.try_take_or_alone(1).is_none());
+        drop(large);
+        let _small = budget.try_take_or_alone(5).unwrap();
+        assert!(budget.try_take_or_alone(50).is_none());
+        assert!(budget.try_take_or_alone(5).is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use neuron_proto::{Code, Limits, PROTOCOL_VERSION, v1};
 use neuron_wallet::PublicKey;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -92,6 +93,7 @@ impl Service {
             )
         })?;
         let (specs, config) = (self.nucleus.synapses(), self.nucleus.config());
+        let n_bytes = message.encoded_len();
         let read = read_backward(message, specs, config, &self.limits, self.max_gradient_norm)?;
         let gradient = Gradient {
             from: context.caller.hotkey,
@@ -99,7 +101,7 @@ impl Service {
             inputs: read.inputs,
             gradients: read.gradients,
         };
-        gradients.send(gradient, &self.metrics)?;
+        gradients.send(gradient, n_bytes, &self.metrics)?;
         Ok(v1::BackwardResponse {
             code: Code::Success.into(),
             message: String::new(),
