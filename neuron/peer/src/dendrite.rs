@@ -186,6 +186,10 @@ impl Dendrite {
     /// nothing else, and nothing comes back.
     ///
     /// `inputs` are those of the request, `gradients` have the shape of its outputs.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, on which the task runs.
     pub fn backward(
         &self,
         modality: Modality,

@@ -11,8 +11,8 @@ use crate::nucleus::{Nucleus, Refusal, Reply, Request};
 /// No peer has as much at stake in a neuron as the neuron itself.
 const OWN_PRIORITY: u64 = u64::MAX;
 
-/// Asks one's own nucleus for encodings as a peer is asked, without a network: `call.peer` is this neuron itself. The outcome is held to
-/// the same standard as a peer's.
+/// Asks one's own nucleus for encodings as a peer is asked, without a network: `call.peer` is this neuron itself. The
+/// outcome is held to the same standard as a peer's.
 pub async fn loopback(
     nucleus: &Nucleus,
     modality: Modality,
