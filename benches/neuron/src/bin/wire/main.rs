@@ -1,7 +1,7 @@
 //! The round trip of a tensor through dendrite and axon, beside bare gRPC.
 //!
 //! ```sh
-//! cargo run --release -p neuron-benches --bin wire            # a table; --json for scripts
+//! make bench BENCH=wire    # a table; ARGS=--json for scripts
 //! ```
 //!
 //! Three servers give back the tensor that they are sent, each in a process of its own:
@@ -14,7 +14,8 @@
 //! Rounds are interleaved, so that whatever else the machine does is shared; figures are medians over rounds, and a ratio
 //! is the median of each round's ratio. Processor time is of both processes.
 //!
-//! Then a health check is asked over the connection on which a forward of 1.5 s runs.
+//! Then a health check is asked over the connection on which a forward of 1.5 s runs. Memory is that of the axon's process, as
+//! Linux counts it: resident before the first round, and the most until the last.
 
 mod client;
 mod measure;
@@ -89,6 +90,8 @@ async fn measure_all(arguments: &Arguments) -> Result<Report> {
     for kind in Kind::ECHOES {
         targets.push(Arc::new(Target::connect(Server::start(kind).await?).await?));
     }
+    let axon = targets[0].server.process;
+    let idle_bytes = measure::memory(axon, "VmRSS")?;
     let mut rounds: Vec<Vec<Vec<Round>>> = vec![vec![Vec::new(); targets.len()]; ROWS.len()];
     for number in 0..arguments.rounds {
         for (rows, of_size) in ROWS.into_iter().zip(&mut rounds) {
@@ -105,6 +108,7 @@ async fn measure_all(arguments: &Arguments) -> Result<Report> {
     Ok(Report {
         in_flight: arguments.in_flight,
         rounds,
+        memory: [idle_bytes, measure::memory(axon, "VmHWM")?],
         health: health().await?,
     })
 }

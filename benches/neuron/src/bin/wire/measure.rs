@@ -87,6 +87,16 @@ fn processor_seconds(processes: [u32; 2]) -> Result<f64> {
     Ok(ticks / TICKS_PER_SECOND)
 }
 
+/// Bytes that the kernel counts for a process under this name: `VmRSS` now, `VmHWM` at most so far.
+pub(crate) fn memory(process: u32, name: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with(name));
+    // `VmRSS:     12345 kB`
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    let kib: u64 = kib.context("a status without memory")?.parse()?;
+    Ok(kib * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +105,12 @@ mod tests {
     fn this_process_has_used_a_processor() {
         let own = std::process::id();
         assert!(processor_seconds([own, own]).is_ok_and(|seconds| seconds >= 0.0));
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        let own = std::process::id();
+        let [now, most] = ["VmRSS", "VmHWM"].map(|name| memory(own, name).unwrap());
+        assert!(0 < now && now <= most, "{now} {most}");
     }
 }

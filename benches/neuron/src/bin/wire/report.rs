@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) in_flight: usize,
     /// By size, as [`ROWS`], then by server, as [`Kind::ECHOES`].
     pub(crate) rounds: Vec<Vec<Vec<Round>>>,
+    /// Bytes of the axon's process: at first, and at most.
+    pub(crate) memory: [u64; 2],
     pub(crate) health: Health,
 }
 
@@ -96,6 +98,10 @@ impl Report {
                 of_tls * 100.0
             );
         }
+        let [idle, peak] = self.memory.map(|bytes| bytes as f64 / f64::from(1 << 20));
+        text += &format!(
+            "the axon's process: {idle:.1} MiB before the first call, {peak:.1} MiB at most\n"
+        );
         let [p50, max] = self.health_figures();
         text + &format!(
             "health while a forward of {:.2} s runs: p50 {p50:.3} ms, at most {max:.3} ms of {} checks (goal {HEALTH_GOAL} ms: {})\n",
@@ -139,6 +145,7 @@ impl Report {
             "in_flight": self.in_flight,
             "echoes": echoes,
             "ratios": ratios,
+            "axon_bytes": { "idle": self.memory[0], "peak": self.memory[1] },
             "health": {
                 "forward_ms": self.health.forward.as_secs_f64() * 1e3,
                 "checks": self.health.checks.len(),
