@@ -34,12 +34,12 @@ pub struct NucleusSettings {
         default_value = "256"
     )]
     pub batch_rows: NonZeroU32,
-    /// How long a batch waits for more rows
+    /// How long an idle model waits for more rows; with 0, a batch is what came while the one before it ran
     #[arg(
         long,
         env = "CONNECTOME_BATCH_WAIT",
         value_name = "DURATION",
-        default_value = "1ms",
+        default_value = "0ms",
         value_parser = duration
     )]
     pub batch_wait: Duration,
