@@ -1,7 +1,7 @@
 //! What a neuron needs to go on where it stopped, in one file.
 //!
-//! The file is in the format of safetensors, so that others can read the parameters: `model.*` and `router.*` are theirs
-//! by name, `velocity.*` the optimiser's. What are not tensors is JSON in the file's metadata, under `connectome`: where
+//! The file is in the format of safetensors, so that others can read it: parameters and buffers are there by their names,
+//! `velocity.*` the optimiser's. What are not tensors is JSON in the file's metadata, under `connectome`: where
 //! training stands, the running opinion of each peer, and the configuration.
 //!
 //! # Promised properties
@@ -63,7 +63,7 @@ pub struct Checkpoint {
     pub weights: BTreeMap<PublicKey, f64>,
     /// What the neuron was configured with, for people and for checks; this crate does not interpret it.
     pub config: serde_json::Value,
-    /// Model and router.
+    /// Model and router, and what the model learned otherwise than by gradients.
     pub parameters: Parameters,
     /// The optimiser's state, by the name of the parameter.
     pub velocities: Parameters,

@@ -3,10 +3,18 @@
 //! It has an entry point for each kind of input that it understands, and answers those it lacks with
 //! [`SynapseError::NotImplemented`]. Peers are answered with an encoding or a prediction, from a [copy](Synapse::copy) of the model and
 //! without the network, so that answering never asks anybody else. Training runs three branches over one batch, see
-//! [`SynapseOutput`].
+//! [`SynapseOutput`], and in two steps, since the network is asked between them:
+//!
+//! ```text
+//! perceive(inputs)   → context of the router, features, student, local encoding
+//! conclude(network)  → predictions, network encoding, losses
+//! ```
 
+mod images;
 pub mod mnist;
+mod mode;
 mod output;
+mod perception;
 
 use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
@@ -14,8 +22,12 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::parameters::{self, Parameters, ParametersError};
 use crate::tensor::{self, TensorError};
 
+use self::perception::Branches;
+
 pub use self::mnist::{Mnist, MnistConfig};
+pub use self::mode::Mode;
 pub use self::output::SynapseOutput;
+pub use self::perception::Perception;
 
 /// A model that serves peers and learns from them.
 ///
@@ -29,6 +41,12 @@ pub use self::output::SynapseOutput;
 /// | text | `[batch, seq]` token ids, i64 | `[batch, seq, d_model]` |
 /// | image | `[batch, channels, height, width]` in 0..=1 | `[batch, d_model]` |
 /// | tensor | `[batch, seq, d_model]` | `[batch, seq, d_model]` |
+///
+/// # Modes
+///
+/// Entry points, predictions and all that is made of them compute in [`Mode::Evaluation`]: what a peer is answered depends
+/// on its own rows alone, and so do the gradients that it returns. Only [`perceive`](Self::perceive) is told its mode, and
+/// what it perceived in one mode is concluded in the same.
 pub trait Synapse: Send {
     /// What this synapse serves, for the axon to advertise and to check requests against.
     fn entry_points(&self) -> Vec<EntryPoint>;
@@ -38,6 +56,11 @@ pub trait Synapse: Send {
 
     /// Width of an encoding.
     fn d_model(&self) -> i64;
+
+    /// Width of what the router routes by.
+    fn d_context(&self) -> i64 {
+        self.d_model()
+    }
 
     /// Where the parameters are. Inputs may be elsewhere.
     fn device(&self) -> Device;
@@ -82,29 +105,67 @@ pub trait Synapse: Send {
         Err(SynapseError::NoPrediction(modality))
     }
 
-    /// Runs the branches of a training or evaluation batch.
+    /// The first half of a batch, before the network is asked: the context of the router, and all that both branches share.
     ///
     /// # Shapes
     ///
-    /// `inputs`: as of the [modality](Self::modality); `labels`: `[batch]`, i64; `network`: as an encoding
+    /// `inputs`: as of the [modality](Self::modality)
+    ///
+    /// # Errors
+    ///
+    /// As the entry points.
+    fn perceive(&self, inputs: &Tensor, mode: Mode) -> Result<Perception, SynapseError>;
+
+    /// The second half: predictions and losses of the local branch, and of the network's where the network said something.
+    ///
+    /// # Shapes
+    ///
+    /// `labels`: `[batch]`, i64; `network`: as an encoding
     ///
     /// # Errors
     ///
     /// [`SynapseError::Shape`] for what does not fit.
+    fn conclude(
+        &self,
+        perception: &Perception,
+        labels: Option<&Tensor>,
+        network: Option<&Tensor>,
+    ) -> Result<SynapseOutput, SynapseError>;
+
+    /// Both halves, where what the network says is known beforehand.
+    ///
+    /// # Errors
+    ///
+    /// As [`perceive`](Self::perceive) and [`conclude`](Self::conclude).
     fn forward(
         &self,
         inputs: &Tensor,
         labels: Option<&Tensor>,
         network: Option<&Tensor>,
-    ) -> Result<SynapseOutput, SynapseError>;
+        mode: Mode,
+    ) -> Result<SynapseOutput, SynapseError> {
+        self.conclude(&self.perceive(inputs, mode)?, labels, network)
+    }
 
     /// Every trainable tensor by its path in the model, sharing memory with the model.
     fn parameters(&self) -> Parameters;
 
+    /// What a model learns otherwise than by gradients, such as running statistics: by path, sharing memory with the model.
+    fn buffers(&self) -> Parameters {
+        Parameters::new()
+    }
+
+    /// All that was learned, parameters and buffers: what is checkpointed.
+    fn state(&self) -> Parameters {
+        let mut state = self.parameters();
+        state.append(&mut self.buffers());
+        state
+    }
+
     /// The same model in memory of its own, to be served: training never changes it, and it collects no gradients.
     fn copy(&self) -> Box<dyn Synapse>;
 
-    /// Encodes with gradients: what the router takes as context.
+    /// Encodes as peers are answered, with gradients.
     ///
     /// # Errors
     ///
@@ -160,13 +221,13 @@ pub trait Synapse: Send {
         Ok(product.sum(product.kind()).f_backward()?)
     }
 
-    /// Takes over stored parameters.
+    /// Takes over a stored [state](Self::state).
     ///
     /// # Errors
     ///
-    /// If one is missing or of another shape; nothing is changed then.
+    /// If something is missing or of another shape; nothing is changed then.
     fn load(&mut self, stored: &Parameters) -> Result<(), ParametersError> {
-        parameters::load(&self.parameters(), stored)
+        parameters::load(&self.state(), stored)
     }
 }
 
@@ -257,9 +318,12 @@ mod tests {
         fn forward_tensor(&self, encodings: &Tensor) -> Result<Tensor, SynapseError> {
             Ok(encodings * 2.0)
         }
-        fn forward(
+        fn perceive(&self, _: &Tensor, _: Mode) -> Result<Perception, SynapseError> {
+            Err(SynapseError::NotImplemented(Modality::Tensor))
+        }
+        fn conclude(
             &self,
-            _: &Tensor,
+            _: &Perception,
             _: Option<&Tensor>,
             _: Option<&Tensor>,
         ) -> Result<SynapseOutput, SynapseError> {

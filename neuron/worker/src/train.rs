@@ -4,8 +4,9 @@
 //!
 //! | step | where |
 //! | --- | --- |
-//! | context, routes, requests, answers, join | `consultation.rs`: router and dendrite |
-//! | losses | the synapse, `step.rs` |
+//! | context | the synapse: what it perceives |
+//! | routes, requests, answers, join | `consultation.rs`: router and dendrite |
+//! | losses | the synapse: what it concludes; `step.rs` |
 //! | backward, clipping, optimiser | `descent.rs` |
 //! | gradients to peers | `consultation.rs`, `peers.rs` |
 //! | scores → opinions → weight row → chain | `opinions.rs`, `weights.rs` |
@@ -220,7 +221,7 @@ impl Trainer {
             stop,
         } = parts;
         let widths = RouterConfig {
-            x_dim: synapse.d_model(),
+            x_dim: synapse.d_context(),
             key_dim: config.key_dim,
             topk: config.topk,
         };
@@ -295,7 +296,7 @@ impl Trainer {
         if end == End::Done && evaluated < self.step {
             self.conclude_epoch()?;
         }
-        if parameters::are_finite(&self.parameters()) {
+        if parameters::are_finite(&self.state()) {
             self.checkpoint(LAST, None)?;
         }
         Ok(end)
@@ -344,7 +345,7 @@ impl Trainer {
         };
         let loss = evaluation.local_loss;
         self.report.record(Event::Evaluation(evaluation));
-        if !parameters::are_finite(&self.parameters()) {
+        if !parameters::are_finite(&self.state()) {
             return self.go_back();
         }
         if loss.is_finite() && self.best_loss.is_none_or(|best| loss < best) {

@@ -29,7 +29,7 @@ use neuron_learn::{
     dataset::{Batches, LastBatch, digits},
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
     router::{Router, RouterConfig},
-    synapse::{Mnist, MnistConfig, Synapse},
+    synapse::{Mnist, MnistConfig, Mode, Synapse},
 };
 use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},
@@ -168,11 +168,12 @@ impl Learner {
     /// One batch, in the order in which `neuron train` does it.
     fn step(&mut self, runtime: &Runtime) -> Result<Option<Consultation>> {
         let (_, batch) = self.batches.draw();
-        let said = self.consult(runtime, batch.images())?;
-        let context = said.as_ref().map(|said| said.joined.context());
+        let perception = self.synapse.perceive(batch.images(), Mode::Training)?;
+        let said = self.consult(runtime, batch.images(), &perception.context)?;
+        let network = said.as_ref().map(|said| said.joined.context());
         let output = self
             .synapse
-            .forward(batch.images(), Some(batch.labels()), context)?;
+            .conclude(&perception, Some(batch.labels()), network)?;
         let loss = output.loss.context("a batch of a dataset has labels")?;
         let mut parameters = self.synapse.parameters();
         if said.is_some() {
@@ -195,16 +196,20 @@ impl Learner {
         Ok(said)
     }
 
-    fn consult(&mut self, runtime: &Runtime, images: &Tensor) -> Result<Option<Consultation>> {
+    fn consult(
+        &mut self,
+        runtime: &Runtime,
+        images: &Tensor,
+        context: &Tensor,
+    ) -> Result<Option<Consultation>> {
         let Some(network) = &self.network else {
             return Ok(None);
         };
         let width = self.synapse.d_model();
-        let context = self.synapse.encode(Modality::Image, images)?;
         let row_shape = [u32::try_from(width)?];
         let ask = |calls| network.ask(runtime, calls, &row_shape);
         let router = &mut self.router;
-        consult(router, network.known(), &context, images, width, ask).map(Some)
+        consult(router, network.known(), context, images, width, ask).map(Some)
     }
 }
 

@@ -16,9 +16,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::{EntryPoint, Synapse, SynapseError, SynapseOutput, expect_shape};
+use super::{Branches, EntryPoint, Mode, Perception, Synapse, SynapseError, SynapseOutput, images};
 use crate::linear::Linear;
-use crate::loss;
 use crate::parameters::Parameters;
 
 /// Mean of the pixels of MNIST's training set, in 0..=1. Subtracted by the model, so that peers send images as they are.
@@ -90,35 +89,9 @@ impl Mnist {
     ///
     /// `images`: `[batch, 1, height, width]`, floats in 0..=1 or bytes in 0..=255; result: `[batch, side²]`, f32
     fn pixels(&self, images: &Tensor) -> Result<Tensor, SynapseError> {
-        let (height, width) = match images.size()[..] {
-            [_, 1, height, width] if height > 0 && width > 0 => (height, width),
-            _ => {
-                return Err(SynapseError::Shape {
-                    what: "images",
-                    expected: "[batch, 1, height, width]".into(),
-                    arrived: images.size(),
-                });
-            }
-        };
-        let images = images.to_device(self.device);
-        let unit = match images.kind() {
-            Kind::Uint8 => images.to_kind(Kind::Float) / 255.0,
-            Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double => images.to_kind(Kind::Float),
-            arrived => {
-                return Err(SynapseError::Kind {
-                    what: "images",
-                    expected: "floats in 0..=1 or bytes",
-                    arrived,
-                });
-            }
-        };
-        let normalised = (unit - MEAN) / STANDARD_DEVIATION;
+        let unit = images::unit(images, 1, self.device)?;
         let side = self.config.side;
-        let pooled = if (height, width) == (side, side) {
-            normalised
-        } else {
-            normalised.f_adaptive_avg_pool2d([side, side])?
-        };
+        let pooled = images::pooled((unit - MEAN) / STANDARD_DEVIATION, side)?;
         Ok(pooled.reshape([-1, side * side]))
     }
 
@@ -132,31 +105,30 @@ impl Mnist {
         second.forward(&first.forward(pixels).relu()).relu()
     }
 
-    /// The encoding, whoever the context is from: one function for the local and the network branch.
-    ///
-    /// # Shapes
-    ///
-    /// `pixels`: `[batch, side²]`, `context`: `[batch, d_model]` → `[batch, d_model]`
-    fn main(&self, pixels: &Tensor, context: &Tensor) -> Tensor {
+    fn perception(&self, images: &Tensor) -> Result<Perception, SynapseError> {
+        let pixels = self.pixels(images)?;
+        let student = self.student(&pixels);
+        let local_output = self.local(&pixels, &student);
+        Ok(Perception {
+            context: local_output.shallow_clone(),
+            features: pixels,
+            student,
+            local_output,
+        })
+    }
+}
+
+impl Branches for Mnist {
+    fn encoding(&self, pixels: &Tensor, context: &Tensor) -> Tensor {
         let [first, second] = &self.main;
         let inputs = Tensor::cat(&[pixels, context], 1);
         second.forward(&first.forward(&inputs).relu()).relu()
     }
 
-    /// Log-probabilities of the digits.
-    ///
-    /// # Shapes
-    ///
-    /// `[batch, d_model]` → `[batch, n_classes]`, f32
     fn target(&self, encoding: &Tensor) -> Tensor {
         let [first, second, logits] = &self.target;
         let hidden = second.forward(&first.forward(encoding).relu()).relu();
         logits.forward(&hidden).log_softmax(-1, Kind::Float)
-    }
-
-    /// The main model with the student, held constant, as context.
-    fn local(&self, pixels: &Tensor, student: &Tensor) -> Tensor {
-        self.main(pixels, &student.detach())
     }
 }
 
@@ -188,8 +160,7 @@ impl Synapse for Mnist {
     ///
     /// `[batch, 1, height, width]`, floats in 0..=1 or bytes in 0..=255 → `[batch, d_model]`
     fn forward_image(&self, images: &Tensor) -> Result<Tensor, SynapseError> {
-        let pixels = self.pixels(images)?;
-        Ok(self.local(&pixels, &self.student(&pixels)))
+        Ok(self.perception(images)?.local_output)
     }
 
     /// # Shapes
@@ -199,39 +170,18 @@ impl Synapse for Mnist {
         Ok(self.target(&self.encode(modality, inputs)?))
     }
 
-    fn forward(
+    /// The router routes by the local encoding; the modes are one.
+    fn perceive(&self, images: &Tensor, _mode: Mode) -> Result<Perception, SynapseError> {
+        self.perception(images)
+    }
+
+    fn conclude(
         &self,
-        images: &Tensor,
+        perception: &Perception,
         labels: Option<&Tensor>,
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
-        let pixels = self.pixels(images)?;
-        let batch = pixels.size()[0];
-        if let Some(labels) = labels {
-            expect_shape("labels", labels, &[batch])?;
-        }
-        if let Some(network) = network {
-            expect_shape("network context", network, &[batch, self.config.d_model])?;
-        }
-        let labels = labels.map(|labels| labels.to_device(self.device));
-        let network = network.map(|network| network.to_device(self.device));
-
-        let student = self.student(&pixels);
-        let local_output = self.local(&pixels, &student);
-        let local_target = self.target(&local_output);
-        let local = SynapseOutput::local(local_output, local_target, labels.as_ref())?;
-        let Some(network) = network else {
-            return Ok(local);
-        };
-        let network_output = self.main(&pixels, &network);
-        let network_target = self.target(&network_output);
-        let distillation_loss = loss::distillation(&student, &network)?;
-        Ok(local.with_network(
-            network_output,
-            network_target,
-            distillation_loss,
-            labels.as_ref(),
-        )?)
+        self.branches(perception, labels, network)
     }
 
     fn parameters(&self) -> Parameters {

@@ -137,7 +137,7 @@ impl Trainer {
             },
             weights: self.opinions.by_hotkey().clone(),
             config: serde_json::to_value(&self.recipe).expect("strings and numbers"),
-            parameters: self.parameters(),
+            parameters: self.state(),
             velocities: share(self.descent.sgd.state()),
         };
         checkpoint.save(&path)?;
@@ -173,10 +173,17 @@ impl Trainer {
         Ok(())
     }
 
-    /// Model and router together.
+    /// What is optimised: model and router together.
     pub(super) fn parameters(&self) -> Parameters {
         let mut parameters = self.synapse.parameters();
         parameters.append(&mut self.router.parameters());
         parameters
+    }
+
+    /// What is saved: the same, and what the model learns otherwise than by gradients.
+    pub(super) fn state(&self) -> Parameters {
+        let mut state = self.synapse.state();
+        state.append(&mut self.router.parameters());
+        state
     }
 }

@@ -28,17 +28,20 @@ pub(super) struct Consultation {
 }
 
 impl Trainer {
-    /// Asks the network about these inputs, if there is one: which peers get which rows, their answers under one deadline,
-    /// and the sum of those that came.
-    pub(super) fn consult(&mut self, inputs: &Tensor) -> Result<Option<Consultation>, TrainError> {
+    /// Asks the network about these inputs, if there is one: which peers get which rows, by the context that the synapse
+    /// perceived in them, their answers under one deadline, and the sum of those that came.
+    pub(super) fn consult(
+        &mut self,
+        inputs: &Tensor,
+        context: &Tensor,
+    ) -> Result<Option<Consultation>, TrainError> {
         let Some(network) = &self.peers else {
             return Ok(None);
         };
         let peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
 
-        let context = self.synapse.encode(self.synapse.modality(), inputs)?;
-        let (rows, routes) = self.router.route(&hotkeys, &context, inputs)?;
+        let (rows, routes) = self.router.route(&hotkeys, context, inputs)?;
         let requests = to_wire(&rows)?;
         let asked = Instant::now();
         let outcomes = network.forward(&peers, &requests);

@@ -1,6 +1,6 @@
 //! How good the model is, on examples that nobody trained on.
 
-use neuron_learn::{events, loss};
+use neuron_learn::{events, loss, synapse::Mode};
 use tch::{Tensor, no_grad_guard};
 
 use super::{TrainError, Trainer, consultation::Consultation, peers::Peers};
@@ -48,16 +48,17 @@ impl Trainer {
         let (mut local, mut network) = (Branch::default(), Branch::default());
         let held_out: Vec<_> = self.held_out.in_order(self.config.batch_size).collect();
         for batch in held_out {
+            let perception = self.synapse.perceive(batch.images(), Mode::Evaluation)?;
             let others = match self.peers.as_ref().is_some_and(Peers::has_others) {
                 true => self
-                    .consult(batch.images())?
+                    .consult(batch.images(), &perception.context)?
                     .filter(Consultation::is_answered),
                 false => None,
             };
             let context = others.as_ref().map(Consultation::context);
             let output = self
                 .synapse
-                .forward(batch.images(), Some(batch.labels()), context)?;
+                .conclude(&perception, Some(batch.labels()), context)?;
             local.add(&output.local_target, batch.labels())?;
             if let Some(target) = &output.network_target {
                 network.add(target, batch.labels())?;

@@ -6,7 +6,7 @@ use neuron_learn::{
     dataset::{Batch, Position},
     events::{self, Event},
     parameters,
-    synapse::{Synapse, SynapseOutput},
+    synapse::{Mode, Synapse, SynapseOutput},
     tensor,
 };
 
@@ -47,13 +47,14 @@ impl Trainer {
         &mut self,
         batch: &Batch,
     ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
-        let said = self.consult(batch.images())?;
+        let perception = self.synapse.perceive(batch.images(), Mode::Training)?;
+        let said = self.consult(batch.images(), &perception.context)?;
         // Where nobody answers, there is nothing to imitate: zeros would be learned as if somebody had said them.
         let answers = said.as_ref().filter(|said| said.is_answered());
-        let context = answers.map(Consultation::context);
+        let network = answers.map(Consultation::context);
         let output = self
             .synapse
-            .forward(batch.images(), Some(batch.labels()), context)?;
+            .conclude(&perception, Some(batch.labels()), network)?;
         Ok((said, output))
     }
 
@@ -91,11 +92,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Counts a step that moved the parameters, or did not. Where too many did not, or the parameters themselves are not
-    /// finite any more, goes back to what was learned by the last checkpoint.
+    /// Counts a step that moved the parameters, or did not. Where too many did not, or what was learned is itself not finite
+    /// any more, goes back to what was learned by the last checkpoint.
     fn count(&mut self, has_moved: bool) -> Result<(), TrainError> {
         self.spoilt_steps = if has_moved { 0 } else { self.spoilt_steps + 1 };
-        let is_lost = !has_moved && !parameters::are_finite(&self.parameters());
+        let is_lost = !has_moved && !parameters::are_finite(&self.state());
         if is_lost || self.spoilt_steps >= MAX_SPOILT_STEPS {
             self.go_back()?;
         }

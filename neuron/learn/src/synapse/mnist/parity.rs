@@ -144,7 +144,7 @@ fn repeat(recorded: &Recorded, run: &Run) {
         zero_gradients(&parameters);
         network.zero_grad();
         let output = mnist
-            .forward(&images, Some(&labels), Some(&network))
+            .forward(&images, Some(&labels), Some(&network), Mode::Training)
             .unwrap();
         output.loss.as_ref().unwrap().backward();
         expect_all(

@@ -65,7 +65,9 @@ fn the_default_has_the_origins_widths() {
 fn without_a_network_only_the_local_branch_exists() {
     let labels = Tensor::from_slice(&[1i64, 2]);
     let images = numbers(&[2, 1, 4, 4]);
-    let output = narrow().forward(&images, Some(&labels), None).unwrap();
+    let output = narrow()
+        .forward(&images, Some(&labels), None, Mode::Training)
+        .unwrap();
     assert_eq!(output.local_output.size(), [2, 12]);
     assert_eq!(output.local_target.size(), [2, 10]);
     assert!(output.local_target_loss.is_some());
@@ -74,7 +76,9 @@ fn without_a_network_only_the_local_branch_exists() {
     let [loss, local] = [output.loss, output.local_target_loss].map(Option::unwrap);
     assert!(loss.equal(&local));
 
-    let unlabelled = narrow().forward(&images, None, None).unwrap();
+    let unlabelled = narrow()
+        .forward(&images, None, None, Mode::Training)
+        .unwrap();
     assert!(unlabelled.loss.is_none() && unlabelled.local_target_loss.is_none());
 }
 
@@ -82,7 +86,12 @@ fn without_a_network_only_the_local_branch_exists() {
 fn without_labels_there_is_no_target_loss() {
     let network = numbers(&[2, 12]);
     let output = narrow()
-        .forward(&numbers(&[2, 1, 4, 4]), None, Some(&network))
+        .forward(
+            &numbers(&[2, 1, 4, 4]),
+            None,
+            Some(&network),
+            Mode::Training,
+        )
         .unwrap();
     assert!(output.local_target_loss.is_none() && output.network_target_loss.is_none());
     assert_eq!(output.network_target.unwrap().size(), [2, 10]);
@@ -98,6 +107,7 @@ fn the_loss_is_the_sum_of_all_three() {
             &numbers(&[2, 1, 4, 4]),
             Some(&labels),
             Some(&numbers(&[2, 12])),
+            Mode::Training,
         )
         .unwrap();
     let sum: f64 = [
@@ -117,21 +127,23 @@ fn the_student_learns_from_distillation_only() {
     let labels = Tensor::from_slice(&[1i64, 2]);
 
     let alone = narrow();
-    let output = alone.forward(&images, Some(&labels), None).unwrap();
+    let output = alone
+        .forward(&images, Some(&labels), None, Mode::Training)
+        .unwrap();
     output.loss.unwrap().backward();
     assert!(!moved(&alone).is_empty());
     assert!(!moved(&alone).iter().any(|name| of_student(name)));
 
     let targets = narrow();
     let output = targets
-        .forward(&images, Some(&labels), Some(&network))
+        .forward(&images, Some(&labels), Some(&network), Mode::Training)
         .unwrap();
     (output.local_target_loss.unwrap() + output.network_target_loss.unwrap()).backward();
     assert!(!moved(&targets).iter().any(|name| of_student(name)));
 
     let imitating = narrow();
     let output = imitating
-        .forward(&images, Some(&labels), Some(&network))
+        .forward(&images, Some(&labels), Some(&network), Mode::Training)
         .unwrap();
     output.distillation_loss.unwrap().backward();
     let moved = moved(&imitating);
@@ -145,7 +157,7 @@ fn the_network_learns_from_the_network_branch_only() {
     let labels = Tensor::from_slice(&[1i64, 2]);
     let network = numbers(&[2, 12]).set_requires_grad(true);
     let output = mnist
-        .forward(&images, Some(&labels), Some(&network))
+        .forward(&images, Some(&labels), Some(&network), Mode::Training)
         .unwrap();
     (output.local_target_loss.unwrap() + output.distillation_loss.unwrap()).backward();
     assert!(!network.grad().defined());
@@ -168,8 +180,8 @@ fn a_step_with_the_network_moves_the_routers_gate() {
     let mut router = Router::new(config, 1, CPU);
     let peers = [1, 2, 3].map(|i| PublicKey([i; 32]));
 
-    let context = mnist.encode(Modality::Image, &images).unwrap();
-    let (requests, routes) = router.route(&peers, &context, &images).unwrap();
+    let perception = mnist.perceive(&images, Mode::Training).unwrap();
+    let (requests, routes) = router.route(&peers, &perception.context, &images).unwrap();
     let responses: Vec<_> = requests
         .iter()
         .zip(10..)
@@ -180,7 +192,7 @@ fn a_step_with_the_network_moves_the_routers_gate() {
         .collect();
     let joined = router.join(&routes, &responses, &[12]).unwrap();
     let output = mnist
-        .forward(&images, Some(&labels), Some(joined.context()))
+        .conclude(&perception, Some(&labels), Some(joined.context()))
         .unwrap();
     output.loss.unwrap().backward();
 
@@ -202,7 +214,9 @@ fn logits_below_zero_reach_the_softmax() {
     let _ = parameters["target.layer3.weight"].shallow_clone().zero_();
     let _ = parameters["target.layer3.bias"].shallow_clone().fill_(-1.0);
     let _ = parameters["target.layer3.bias"].get(0).fill_(0.0);
-    let output = mnist.forward(&numbers(&[1, 1, 4, 4]), None, None).unwrap();
+    let output = mnist
+        .forward(&numbers(&[1, 1, 4, 4]), None, None, Mode::Training)
+        .unwrap();
     let logs = Vec::<f32>::try_from(output.local_target.get(0)).unwrap();
     assert!((logs[0] - logs[1] - 1.0).abs() < 1e-6, "{logs:?}");
 }
@@ -261,14 +275,22 @@ fn what_is_not_an_image_is_refused() {
     ));
     let images = numbers(&[2, 1, 4, 4]);
     let three = Tensor::from_slice(&[1i64, 2, 3]);
-    assert!(mnist.forward(&images, Some(&three), None).is_err());
     assert!(
         mnist
-            .forward(&images, None, Some(&numbers(&[2, 11])))
+            .forward(&images, Some(&three), None, Mode::Training)
+            .is_err()
+    );
+    assert!(
+        mnist
+            .forward(&images, None, Some(&numbers(&[2, 11])), Mode::Training)
             .is_err()
     );
     let out_of_range = Tensor::from_slice(&[1i64, 10]);
-    assert!(mnist.forward(&images, Some(&out_of_range), None).is_err());
+    assert!(
+        mnist
+            .forward(&images, Some(&out_of_range), None, Mode::Training)
+            .is_err()
+    );
 }
 
 #[test]
@@ -279,7 +301,10 @@ fn peers_are_served_the_local_output() {
     let answer = mnist
         .serve(Modality::Image, Output::Encoding, &request)
         .unwrap();
-    let expected = mnist.forward(&images, None, None).unwrap().local_output;
+    let expected = mnist
+        .forward(&images, None, None, Mode::Evaluation)
+        .unwrap()
+        .local_output;
     assert_eq!(answer.shape(), [2, 12]);
     assert_eq!(
         answer.to_f32().unwrap(),
@@ -299,7 +324,10 @@ fn users_are_served_the_local_target() {
     let answer = mnist
         .serve(Modality::Image, Output::Prediction, &request)
         .unwrap();
-    let expected = mnist.forward(&images, None, None).unwrap().local_target;
+    let expected = mnist
+        .forward(&images, None, None, Mode::Evaluation)
+        .unwrap()
+        .local_target;
     let declared = mnist.entry_points()[0].prediction_shape.clone().unwrap();
     assert_eq!(answer.row_shape(), declared);
     let answer = answer.to_f32().unwrap();
