@@ -29,7 +29,7 @@ pub struct Position {
     pub batch: usize,
 }
 
-/// One batch, `[batch, 1, 28, 28]` with labels `[batch]`.
+/// One batch, `[batch, channels, side, side]` with labels `[batch]`.
 pub type Batch = Examples;
 
 /// An endless sequence of batches.
@@ -154,11 +154,13 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::dataset::ImageShape;
 
     /// Ten examples, whose label is their position.
     fn ten() -> Examples {
         let images = Tensor::zeros([10, 1, 28, 28], (Kind::Float, Device::Cpu));
-        Examples::new(images, Tensor::arange(10, (Kind::Int64, Device::Cpu))).unwrap()
+        let labels = Tensor::arange(10, (Kind::Int64, Device::Cpu));
+        Examples::new(ImageShape::GREY_28, images, labels).unwrap()
     }
 
     fn batches(size: usize, last: LastBatch, seed: u64) -> Batches {

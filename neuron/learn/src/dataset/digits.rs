@@ -19,7 +19,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use tch::Tensor;
 
-use super::{Dataset, DatasetError, Examples, SIDE, Shard};
+use super::{DIGITS, Dataset, DatasetError, Examples, ImageShape, Shard};
 
 /// The file: 65 columns, the last is the label.
 const CSV: &[u8] = include_bytes!("../../data/digits.csv.gz");
@@ -45,8 +45,9 @@ pub fn digits() -> Result<Dataset, DatasetError> {
     let (pixels, labels) = parse(CSV)?;
     let images =
         Tensor::from_slice(&pixels).view([-1, 1, FILE_SIDE, FILE_SIDE]) / f64::from(FILE_WHITE);
-    let images = images.upsample_bilinear2d([SIDE, SIDE], false, None, None);
-    let all = Examples::new(images, Tensor::from_slice(&labels))?;
+    let shape = ImageShape::GREY_28;
+    let images = images.upsample_bilinear2d([shape.side, shape.side], false, None, None);
+    let all = Examples::new(shape, images, Tensor::from_slice(&labels))?;
     let hands = (0..HANDS)
         .map(|index| Ok(Shard::new(index, HANDS)?.positions(&labels)))
         .collect::<Result<Vec<_>, DatasetError>>()?;
@@ -55,6 +56,7 @@ pub fn digits() -> Result<Dataset, DatasetError> {
     train.sort_unstable();
     Ok(Dataset {
         name: "digits",
+        classes: DIGITS,
         train: all.select(&train),
         test: all.select(held_out),
     })

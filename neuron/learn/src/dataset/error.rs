@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::ImageShape;
+
 /// Why there is no dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -13,6 +15,18 @@ pub enum DatasetError {
          no download", folder.display()
     )]
     Missing {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The file.
+        name: &'static str,
+    },
+    /// A file of CIFAR-10 is not there.
+    #[error(
+        "no {name} in {}: CIFAR-10 (A. Krizhevsky) in its binary version is six files, data_batch_{{1..5}}.bin and \
+         test_batch.bin, from cifar-10-binary.tar.gz at https://www.cs.toronto.edu/~kriz/cifar.html. Unpack it and name \
+         the folder in it, or train on `synthetic`, which needs no download", folder.display()
+    )]
+    MissingCifar {
         /// Where it was looked for.
         folder: PathBuf,
         /// The file.
@@ -36,15 +50,17 @@ pub enum DatasetError {
     },
     /// Images and labels do not belong together.
     #[error(
-        "expected images of [n, 1, 28, 28] and n labels, got images of {images:?} and labels of {labels:?}"
+        "expected images of [n, {expected}] and n labels, got images of {images:?} and labels of {labels:?}"
     )]
     Shape {
+        /// Shape that one image should have.
+        expected: ImageShape,
         /// Shape of the images.
         images: Vec<i64>,
         /// Shape of the labels.
         labels: Vec<i64>,
     },
-    /// A label that is not a digit.
+    /// A label that is not of a class.
     #[error("expected labels from 0 to 9, got {0}")]
     Label(i64),
     /// A shard that is none.

@@ -20,7 +20,7 @@ use std::{
 use flate2::read::GzDecoder;
 use tch::{Kind, Tensor};
 
-use super::{Dataset, DatasetError, Examples, SIDE};
+use super::{DIGITS, Dataset, DatasetError, Examples, ImageShape};
 
 /// Examples in the largest file that is read: MNIST has 60,000; its extensions up to 814,255.
 const MAX_EXAMPLES: u32 = 1_000_000;
@@ -33,6 +33,7 @@ const MAX_EXAMPLES: u32 = 1_000_000;
 pub fn mnist(folder: &Path) -> Result<Dataset, DatasetError> {
     Ok(Dataset {
         name: "mnist",
+        classes: DIGITS,
         train: examples(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?,
         test: examples(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
     })
@@ -59,8 +60,10 @@ fn examples(
     {
         return Err(labels.malformed(format!("label {example} is {label}, expected 0 to 9")));
     }
-    let pixels = Tensor::from_slice(&images.values).view([-1, 1, SIDE, SIDE]);
+    let shape = ImageShape::GREY_28;
+    let pixels = Tensor::from_slice(&images.values).view([-1, 1, shape.side, shape.side]);
     Examples::new(
+        shape,
         pixels.to_kind(Kind::Float) / 255.0,
         Tensor::from_slice(&labels.values).to_kind(Kind::Int64),
     )
