@@ -5,6 +5,7 @@
 //! | [`digits`] | [`ImageShape::GREY_28`] | the program: real handwritten digits |
 //! | [`mnist`] | [`ImageShape::GREY_28`] | the files of MNIST in a folder |
 //! | [`cifar`] | [`ImageShape::COLOUR_32`] | the binary files of CIFAR-10 in a folder |
+//! | [`Synthetic`] | [`ImageShape::COLOUR_32`] | a seeded program that draws them |
 //!
 //! All give a [`Dataset`] of ten classes, values in `[0, 1]`; those of one shape serve the same models.
 //!
@@ -24,6 +25,7 @@ mod digits;
 mod error;
 mod idx;
 mod shard;
+mod synthetic;
 
 pub use batches::{Batch, Batches, LastBatch, Position};
 pub use cifar::cifar;
@@ -31,6 +33,7 @@ pub use digits::digits;
 pub use error::DatasetError;
 pub use idx::mnist;
 pub use shard::Shard;
+pub use synthetic::Synthetic;
 
 /// Classes of every dataset.
 pub const N_CLASSES: usize = 10;
@@ -54,7 +57,7 @@ impl ImageShape {
         side: 28,
     };
 
-    /// Small photographs.
+    /// Small photographs, and what stands in for them.
     pub const COLOUR_32: ImageShape = ImageShape {
         channels: 3,
         side: 32,
@@ -76,7 +79,7 @@ impl fmt::Display for ImageShape {
 /// Labelled images to learn from, and others to be measured by.
 #[derive(Debug)]
 pub struct Dataset {
-    /// What it is called on the command line and in logs: `digits`, `mnist` or `cifar`.
+    /// What it is called on the command line and in logs: `digits`, `mnist`, `cifar` or `synthetic`.
     pub name: &'static str,
     /// What its classes are called, in the order of their labels.
     pub classes: [&'static str; N_CLASSES],
