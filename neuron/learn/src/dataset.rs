@@ -13,12 +13,14 @@
 //!
 //! The split into training and held-out examples is part of the dataset: the same on every machine, whatever the seed
 //! and the shard, so that accuracies of different neurons can be compared. Training examples are dealt to neurons by
-//! [`Examples::shard`]; within a neuron's shard, [`Batches`] draws a new order for each epoch.
+//! [`Examples::shard`]; within a neuron's shard, [`Batches`] draws a new order for each epoch, and changes images at random if
+//! an [`Augmentation`] asks for it.
 
 use std::fmt;
 
 use tch::{Device, Tensor};
 
+mod augmentation;
 mod batches;
 mod cifar;
 mod digits;
@@ -27,6 +29,7 @@ mod idx;
 mod shard;
 mod synthetic;
 
+pub use augmentation::Augmentation;
 pub use batches::{Batch, Batches, LastBatch, Position};
 pub use cifar::cifar;
 pub use digits::digits;

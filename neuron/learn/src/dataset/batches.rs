@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{DatasetError, Examples};
+use super::{Augmentation, DatasetError, Examples};
 
 /// What becomes of the examples of an epoch that do not fill a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,7 @@ pub struct Batches {
     batch_size: usize,
     last: LastBatch,
     seed: u64,
+    augmentation: Option<Augmentation>,
     position: Position,
     /// Order of the epoch of `position`.
     order: Vec<i64>,
@@ -72,11 +73,20 @@ impl Batches {
             batch_size,
             last,
             seed,
+            augmentation: None,
             position: Position::default(),
             order: Vec::new(),
         };
         batches.go_to(Position::default());
         Ok(batches)
+    }
+
+    /// The same batches, with images changed at random: for training.
+    pub fn augmented(self, augmentation: Augmentation) -> Self {
+        Self {
+            augmentation: Some(augmentation),
+            ..self
+        }
     }
 
     /// Batches of an epoch.
@@ -109,7 +119,11 @@ impl Batches {
         let drawn = self.position;
         let from = drawn.batch * self.batch_size;
         let to = (from + self.batch_size).min(self.order.len());
-        let batch = self.examples.select(&self.order[from..to]);
+        let selected = self.examples.select(&self.order[from..to]);
+        let batch = match self.augmentation {
+            Some(augmentation) => augmentation.apply(&selected, self.seed, drawn),
+            None => selected,
+        };
         if drawn.batch + 1 < self.per_epoch() {
             self.position.batch += 1;
         } else {
