@@ -6,6 +6,7 @@ pub mod device;
 pub mod events;
 mod linear;
 pub mod loss;
+mod nn;
 pub mod optim;
 pub mod parameters;
 pub mod precision;

@@ -10,10 +10,13 @@
 //! conclude(network)  → predictions, network encoding, losses
 //! ```
 
+pub mod cifar;
 mod images;
 pub mod mnist;
 mod mode;
 mod output;
+#[cfg(test)]
+mod parity;
 mod perception;
 
 use neuron_proto::{DType, Modality, Output};
@@ -24,6 +27,7 @@ use crate::tensor::{self, TensorError};
 
 use self::perception::Branches;
 
+pub use self::cifar::{Cifar, CifarConfig, DpnConfig};
 pub use self::mnist::{Mnist, MnistConfig};
 pub use self::mode::Mode;
 pub use self::output::SynapseOutput;

@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::*;
 use crate::optim::{Sgd, SgdConfig, zero_gradients};
+use crate::synapse::parity::{Kept, expect_all, formula, gradients, named};
 
-/// How far a number may be from PyTorch's: absolutely, and relative to the norm of its tensor where that is below one.
+/// How far a number may be from PyTorch's.
 const TOLERANCE: f64 = 1e-5;
 
 #[derive(Deserialize)]
@@ -39,47 +40,8 @@ struct Step {
     network_gradient: Kept,
 }
 
-/// Every `stride`-th number of a tensor.
-#[derive(Deserialize)]
-struct Kept {
-    shape: Vec<i64>,
-    norm: f64,
-    stride: usize,
-    values: Vec<f64>,
-}
-
-impl Kept {
-    fn expect(&self, what: &str, tensor: &Tensor) {
-        assert_eq!(tensor.size(), self.shape, "{what}");
-        let values =
-            Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape(-1)).unwrap();
-        let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let tolerance = TOLERANCE * self.norm.min(1.0);
-        assert!(
-            (norm - self.norm).abs() < TOLERANCE * self.norm,
-            "norm of {what}: {norm}, not {}",
-            self.norm
-        );
-        let sampled = values.iter().step_by(self.stride);
-        assert_eq!(sampled.len(), self.values.len(), "{what}");
-        for (ours, theirs) in sampled.zip(&self.values) {
-            assert!(
-                (ours - theirs).abs() < tolerance,
-                "{what}: {ours}, not {theirs}"
-            );
-        }
-    }
-}
-
 fn recorded() -> Recorded {
     serde_json::from_str(include_str!("../../../parity/mnist.json")).unwrap()
-}
-
-/// As `formula` of parity/mnist.py: `bound·sin(0.7·k² + phase)` at the k-th place.
-fn formula(shape: &[i64], bound: f64, phase: f64) -> Tensor {
-    let k = Tensor::arange(shape.iter().product::<i64>(), (Kind::Double, Device::Cpu));
-    let values = (&k * 0.7 * &k + phase).sin() * bound;
-    values.reshape(shape).to_kind(Kind::Float)
 }
 
 /// A model of the recorded widths and weights.
@@ -105,29 +67,6 @@ fn model(run: &Run) -> Mnist {
     mnist
 }
 
-fn expect_all(recorded: &BTreeMap<String, Kept>, ours: &Parameters, when: &str) {
-    assert!(recorded.keys().eq(ours.keys()), "{when}: {:?}", ours.keys());
-    for (name, kept) in recorded {
-        kept.expect(&format!("{when}, {name}"), &ours[name]);
-    }
-}
-
-fn named(output: SynapseOutput) -> Parameters {
-    [
-        ("local_output", Some(output.local_output)),
-        ("local_target", Some(output.local_target)),
-        ("local_target_loss", output.local_target_loss),
-        ("network_output", output.network_output),
-        ("network_target", output.network_target),
-        ("network_target_loss", output.network_target_loss),
-        ("distillation_loss", output.distillation_loss),
-        ("loss", output.loss),
-    ]
-    .into_iter()
-    .map(|(name, tensor)| (name.to_owned(), tensor.expect(name)))
-    .collect()
-}
-
 fn repeat(recorded: &Recorded, run: &Run) {
     let mnist = model(run);
     let (batch, [height, width]) = (recorded.batch, run.image);
@@ -151,23 +90,25 @@ fn repeat(recorded: &Recorded, run: &Run) {
             &step.output,
             &named(output),
             &format!("output of step {position}"),
+            TOLERANCE,
         );
-        let gradients: Parameters = parameters
-            .iter()
-            .map(|(name, p)| (name.clone(), p.grad()))
-            .collect();
         expect_all(
             &step.gradients,
-            &gradients,
+            &gradients(&parameters),
             &format!("gradient of step {position}"),
+            TOLERANCE,
         );
-        step.network_gradient
-            .expect("gradient at the network context", &network.grad());
+        step.network_gradient.expect(
+            "gradient at the network context",
+            &network.grad(),
+            TOLERANCE,
+        );
         sgd.step(&parameters, recorded.learning_rate);
         expect_all(
             &step.parameters,
             &parameters,
             &format!("parameters after step {position}"),
+            TOLERANCE,
         );
     }
 }
