@@ -80,7 +80,7 @@ pub struct Refusal {
 pub enum SubmitError {
     /// A pallet refused it.
     #[error("the chain refused {}: {}::{}: {}", .0.call, .0.pallet, .0.error, .0.docs)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It failed in a block, but not by a pallet's error.
     #[error("{call} failed in block {}: {reason}", .block.number)]
     Failed {
@@ -495,13 +495,13 @@ mod tests {
 
     #[test]
     fn a_refusal_is_said_with_its_documentation() {
-        let refused = SubmitError::Refused(Refusal {
+        let refused = SubmitError::Refused(Box::new(Refusal {
             call: "Metagraph::set_weights",
             pallet: "Metagraph".into(),
             error: "NoValidatorPermit".into(),
             docs: "Only validators weigh others.".into(),
             block: None,
-        });
+        }));
         assert_eq!(refused.pallet_error(), Some("NoValidatorPermit"));
         assert_eq!(
             refused.to_string(),

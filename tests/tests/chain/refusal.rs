@@ -154,7 +154,7 @@ async fn of_each_neuron_one_free_row_waits_in_the_pool() -> Result<()> {
     let node = Setup::authority(&chain, "alice")?.start().await?;
     let client = &node.client;
     // Everybody may weigh oneself.
-    let on_self = |netid, uid| calls::set_weights(netid, &vec![(uid, 1)], 0);
+    let on_self = |netid, uid| calls::set_weights(netid, &[(uid, 1)], 0);
     let [first, second] = &hotkeys;
 
     let row = client.signed(&on_self(0, 0), first).await?;

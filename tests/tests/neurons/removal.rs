@@ -38,9 +38,8 @@ async fn a_caller_that_is_replaced_while_it_is_connected_is_not_answered_any_mor
     // when somebody registers, and so takes the place of the one that is paid least,
     let registered = comes.operator(&node)?.ask(&["register"]).await?;
     assert_eq!(registered["uid"], REPLACED);
-    let hotkey = now(&node).await?.metagraph.neurons[usize::from(REPLACED)]
-        .hotkey
-        .clone();
+    let neurons = now(&node).await?.metagraph.neurons;
+    let hotkey = neurons[usize::from(REPLACED)].hotkey;
     assert_eq!(hotkey, comes.account()?);
 
     // then that one is refused, by name, and trains on without the other,

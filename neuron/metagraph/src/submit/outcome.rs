@@ -88,13 +88,13 @@ pub(super) async fn find(link: &Link, transaction: &Transaction) -> Result<Found
 pub(super) fn pool_refusal(at: &AtBlock, call: &'static str, index: u8) -> SubmitError {
     let pallet = at.metadata_ref().pallet_by_name(METAGRAPH);
     match pallet.and_then(|pallet| pallet.error_variant_by_index(index)) {
-        Some(variant) => SubmitError::Refused(Refusal {
+        Some(variant) => SubmitError::Refused(Box::new(Refusal {
             call,
             pallet: METAGRAPH.into(),
             error: variant.name.clone(),
             docs: docs(&variant.docs),
             block: None,
-        }),
+        })),
         None => SubmitError::NotTaken {
             call,
             reason: format!("error {index}, which its runtime does not explain"),
@@ -107,13 +107,13 @@ fn failure(at: &AtBlock, call: &'static str, block: BlockRef, bytes: &[u8]) -> S
     let reason = match error {
         Ok(DispatchError::Module(error)) => match error.details() {
             Ok(details) => {
-                return SubmitError::Refused(Refusal {
+                return SubmitError::Refused(Box::new(Refusal {
                     call,
                     pallet: details.pallet.name().into(),
                     error: details.variant.name.clone(),
                     docs: docs(&details.variant.docs),
                     block: Some(block),
-                });
+                }));
             }
             Err(unknown) => unknown.to_string(),
         },
