@@ -6,6 +6,7 @@
 //! one line for each setting, such as `learning-rate = 0.01`, and no tables.
 
 mod file;
+mod json;
 mod setting;
 
 use std::{
@@ -86,6 +87,15 @@ pub enum ConfigError {
     },
 }
 
+/// Why a run has no settings, and who is to be told.
+#[derive(Debug)]
+pub struct NotUnderstood {
+    /// Why.
+    pub error: ConfigError,
+    /// Whether scripts read it: `--json`, as far as that can be told.
+    pub is_json: bool,
+}
+
 fn suggest(suggestion: &Option<String>) -> String {
     match suggestion {
         Some(name) => format!("; did you mean {name:?}?"),
@@ -105,23 +115,35 @@ pub struct Config {
 /// # Errors
 ///
 /// If one of them is not understood. A request for help is an error too, as Clap has it.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, Config), ConfigError> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, Config), NotUnderstood> {
     let args: Vec<OsString> = args.into_iter().collect();
+    understand(&args).map_err(|error| NotUnderstood {
+        error,
+        is_json: json::is_asked_for(&args),
+    })
+}
+
+fn understand(args: &[OsString]) -> Result<(Cli, Config), ConfigError> {
     let definition = Cli::definition();
     // Once without the file, only to learn which file. Nothing that the file could say makes a wrong line right.
     let matches = definition
         .clone()
-        .try_get_matches_from(&args)
+        .try_get_matches_from(args)
         .map_err(explain_environment)?;
-    let file = match matches.get_one::<PathBuf>("config") {
-        Some(path) => File::read(path)?,
-        None => default_path().map_or(Ok(File::default()), |path| File::read_if_there(&path))?,
-    };
+    let file = file_of(&matches)?;
     let mut definition = file.as_defaults(definition);
-    let matches = definition.try_get_matches_from_mut(&args)?;
+    let matches = definition.try_get_matches_from_mut(args)?;
     refuse_contradictions(&matches)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
     Ok((cli, Config { file, matches }))
+}
+
+/// The configuration file that options or environment name, or else the user's.
+fn file_of(matches: &ArgMatches) -> Result<File, ConfigError> {
+    match matches.get_one::<PathBuf>("config") {
+        Some(path) => File::read(path),
+        None => default_path().map_or(Ok(File::default()), |path| File::read_if_there(&path)),
+    }
 }
 
 /// The configuration file of a user who names none: `~/.config/connectome/neuron.toml`, by the rules of the system.
@@ -139,6 +161,13 @@ impl Config {
     pub fn expected_path(&self) -> Option<PathBuf> {
         let named = self.matches.get_one::<PathBuf>("config");
         named.cloned().or_else(default_path)
+    }
+
+    /// Whether this command was given an option, which otherwise comes from the environment, the file or the defaults.
+    pub fn is_option(&self, id: &str) -> bool {
+        let command = self.matches.subcommand().map(|(_, matches)| matches);
+        let source = command.and_then(|matches| matches.value_source(id));
+        source == Some(ValueSource::CommandLine)
     }
 
     /// Every setting of every command, in the order of the help. Those that this command does not have are as if the

@@ -7,7 +7,10 @@ use neuron_metagraph::{ChainError, SubmitError};
 use neuron_wallet::{KeyError, KeyFileError, PublicKey};
 use serde_json::json;
 
-use crate::{KeysError, PromptError, config::ConfigError};
+use crate::{
+    KeysError, PromptError,
+    config::{ConfigError, NotUnderstood},
+};
 
 /// Shown at the end of `neuron --help`.
 pub const HELP: &str = "\
@@ -135,18 +138,42 @@ pub fn report(result: anyhow::Result<()>, is_json: bool) -> ExitCode {
 }
 
 /// Says what was not understood, or what was asked for by `--help`, and gives the exit code.
-pub fn report_config(error: ConfigError) -> ExitCode {
-    match error {
-        ConfigError::Usage(error) => {
-            // Help goes to standard output, which may be closed; there is nobody to tell then.
-            let _ = error.print();
-            match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(Exit::Usage as u8),
-            }
-        }
-        error => report(Err(error.into()), false),
+pub fn report_config(refused: NotUnderstood) -> ExitCode {
+    let NotUnderstood { error, is_json } = refused;
+    let error = match error {
+        ConfigError::Usage(error) => error,
+        error => return report(Err(error.into()), is_json),
+    };
+    let is_asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if is_json && !is_asked_for {
+        return report(Err(UsageError(in_short(&error)).into()), true);
     }
+    // Help goes to standard output, which may be closed; there is nobody to tell then.
+    let _ = error.print();
+    match is_asked_for {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(Exit::Usage as u8),
+    }
+}
+
+/// What Clap says is wrong, and what may have been meant, in one line, without how to use the command.
+fn in_short(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "expected a command; --help lists them".to_owned();
+    }
+    let rendered = error.render().to_string();
+    let paragraphs = rendered.split("\n\n").map(|paragraph| {
+        let words: Vec<_> = paragraph.split_whitespace().collect();
+        words.join(" ")
+    });
+    let of_use = ["Usage:", "For more information"];
+    let said: Vec<_> = paragraphs
+        .take_while(|paragraph| !of_use.iter().any(|start| paragraph.starts_with(start)))
+        .collect();
+    said.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -143,3 +143,46 @@ fn a_key_in_the_environment_does_not_replace_a_wallet_on_the_command_line() {
         .failed(2, "CONNECTOME_URI is set");
     user.run(&["wallet", "show"]).done();
 }
+
+#[test]
+fn what_is_not_understood_is_told_to_scripts_as_json() {
+    const TYPO: &[&str] = &["train", "--lerning-rate", "1"];
+    let told = |user: &User, args: &[&str], said: &str| {
+        let run = user.run(args).failed(2, said);
+        assert_eq!(run.stdout, "");
+        let error: Value = serde_json::from_str(&run.stderr).unwrap();
+        assert_eq!(
+            (&error["exit_code"], &error["causes"]),
+            (&json!(2), &json!([]))
+        );
+        error["error"].as_str().unwrap().to_owned()
+    };
+    let new = User::new;
+    let of_options = told(&new(), &[TYPO, &["--json"]].concat(), "--learning-rate");
+    assert!(
+        of_options.starts_with("unexpected argument '--lerning-rate' found; tip: "),
+        "{of_options}"
+    );
+    assert!(!of_options.contains("Usage"), "{of_options}");
+    told(&new(), &["--json", "query"], "<IMAGE>");
+    told(&new(), &["--json", "wallet"], "command");
+    told(&new().with_env("CONNECTOME_JSON", "true"), &[], "command");
+    let wrong = new().with_env("CONNECTOME_NETID", "x");
+    told(&wrong, &["wallet", "list", "--json"], "CONNECTOME_NETID");
+
+    // By a file too, and of a file.
+    let with_file = |text: &str| new().with_file(FILE, text);
+    told(&with_file("json = true"), TYPO, "--learning-rate");
+    let wrong = with_file("lerning-rate = 1");
+    told(&wrong, &["wallet", "list", "--json"], "no setting");
+    let text = with_file("json = true").run(&[TYPO, &["--json=false"]].concat());
+    assert!(
+        text.failed(2, "--learning-rate")
+            .stderr
+            .starts_with("error: ")
+    );
+
+    // Help stays help.
+    let help = new().run(&["--help", "--json"]).done();
+    assert!(help.stdout.contains("Usage: neuron"), "{help:?}");
+}
