@@ -37,7 +37,7 @@ pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
         Command::Metagraph(command) => metagraph::run(global, &command),
         Command::Network(command) => network::run(global, command),
         Command::Query(query) => query::run(global, &query),
-        Command::Doctor(doctor) => doctor::run(global, &doctor),
+        Command::Doctor(doctor) => doctor::run(global, config, &doctor),
         Command::Config(command) => config::run(global, config, command),
         Command::Completions { shell } => completions::run(shell),
         Command::Serve(_) | Command::Train(_) => worker::become_worker(),

@@ -79,6 +79,19 @@ impl Global {
         }
     }
 
+    /// The key that signs for a neuron, if nobody has to be asked for its password.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it cannot be opened.
+    pub(crate) fn hotkey_unasked(&self) -> Result<Option<Keypair>, KeysError> {
+        let is_in_wallet = self.hotkey_uri.is_none() && self.uri.is_none();
+        if is_in_wallet && self.hotkey_file()?.is_encrypted() && !prompt::is_password_given(self) {
+            return Ok(None);
+        }
+        self.hotkey().map(Some)
+    }
+
     /// The account that owns funds. Needs no password.
     ///
     /// # Errors

@@ -86,6 +86,11 @@ pub(crate) fn new_password(global: &Global, of: &str) -> Result<Zeroizing<String
     }
 }
 
+/// Whether a password is given, so that nobody is asked for it.
+pub(crate) fn is_password_given(global: &Global) -> bool {
+    global.password_file.is_some() || env::var_os(VARIABLE).is_some()
+}
+
 fn given_password(global: &Global) -> Result<Option<Zeroizing<String>>, PromptError> {
     if let Some(path) = &global.password_file {
         let text = secret_file(path)?;

@@ -9,6 +9,9 @@ use neuron_wallet::PublicKey;
 use super::MinStake;
 use crate::Amount;
 
+/// Where an axon listens unless it is told otherwise.
+pub(super) const LISTEN: &str = "0.0.0.0:8091";
+
 /// How peers reach the neuron, and who may call it.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Axon: serving peers")]
@@ -18,7 +21,7 @@ pub struct AxonSettings {
         long,
         env = "CONNECTOME_LISTEN",
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:8091"
+        default_value = LISTEN
     )]
     pub listen: SocketAddr,
     /// Address that peers are told, if it is another (behind NAT, for instance)

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::duration::duration;
+use super::{axon::LISTEN, duration::duration};
 use crate::Amount;
 
 /// `neuron register`.
@@ -41,11 +41,20 @@ pub enum NetworkCommand {
 /// `neuron doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Address that a neuron would listen on here, to try whether it is reached from outside
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
-    /// Address that peers are told, if it is another
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address to listen on
+    ///
+    /// Where the chain says that the neuron is somewhere and it answers there, nothing is left to test, unless this option or
+    /// --advertise is given. Otherwise it is tried whether the address is free here, and whether what peers are told leads to
+    /// it.
+    #[arg(
+        long,
+        env = "CONNECTOME_LISTEN",
+        value_name = "ADDRESS",
+        default_value = LISTEN
+    )]
+    pub listen: SocketAddr,
+    /// Address that peers are told, if it is another (behind NAT, for instance)
+    #[arg(long, env = "CONNECTOME_ADVERTISE", value_name = "ADDRESS")]
     pub advertise: Option<SocketAddr>,
     /// How long each test may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]

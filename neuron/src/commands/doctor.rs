@@ -3,15 +3,18 @@
 mod axon;
 mod chain;
 mod keys;
+mod own;
 
 use anyhow::bail;
 use comfy_table::Table;
 use serde::Serialize;
 
+use self::own::Own;
 use crate::{
     Output,
     chain::block_on,
     cli::{Doctor, Global},
+    config::Config,
     table,
 };
 
@@ -71,13 +74,20 @@ impl Check {
         }
     }
 
+    fn is_ok(&self) -> bool {
+        matches!(self.verdict, Verdict::Ok { .. })
+    }
+
     fn is_failed(&self) -> bool {
         matches!(self.verdict, Verdict::Failed { .. })
     }
 }
 
-pub(super) fn run(global: &Global, doctor: &Doctor) -> anyhow::Result<()> {
-    let checks = block_on(async { Ok(examine(global, doctor).await) })?;
+pub(super) fn run(global: &Global, config: &Config, doctor: &Doctor) -> anyhow::Result<()> {
+    let is_address_given = ["listen", "advertise"]
+        .iter()
+        .any(|id| config.is_option(id));
+    let checks = block_on(async { Ok(examine(global, doctor, is_address_given).await) })?;
     Output::new(global).show(&checks, |checks| describe(checks))?;
     match checks.iter().filter(|check| check.is_failed()).count() {
         0 => Ok(()),
@@ -85,7 +95,7 @@ pub(super) fn run(global: &Global, doctor: &Doctor) -> anyhow::Result<()> {
     }
 }
 
-async fn examine(global: &Global, doctor: &Doctor) -> Vec<Check> {
+async fn examine(global: &Global, doctor: &Doctor, is_address_given: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     let keys = keys::examine(global, &mut checks);
     let chain = chain::examine(global, doctor, &mut checks).await;
@@ -93,7 +103,14 @@ async fn examine(global: &Global, doctor: &Doctor) -> Vec<Check> {
         Some(chain) => keys.examine_on(chain, global, &mut checks).await,
         None => None,
     };
-    axon::examine(global, doctor, neuron.as_ref(), &mut checks).await;
+    let own = neuron.as_ref().map(|neuron| Own::new(global, neuron));
+    let axon = axon::announced(neuron.as_ref(), own.as_ref(), doctor.patience).await;
+    // Where the neuron is reached, how it would be is no question any more, unless somebody asks it.
+    let is_listening_asked = is_address_given || !axon.is_ok();
+    checks.push(axon);
+    if is_listening_asked {
+        checks.push(axon::listening(global, doctor, own.as_ref()).await);
+    }
     checks
 }
 

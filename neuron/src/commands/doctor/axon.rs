@@ -2,18 +2,21 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use neuron_metagraph::Neuron;
+use neuron_metagraph::{Endpoint, Neuron};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::timeout,
 };
 
-use super::Check;
+use super::{
+    Check,
+    own::{Found, Own, dial},
+};
 use crate::{
     advertised,
     cli::{Doctor, Global},
@@ -22,22 +25,14 @@ use crate::{
 /// Said with every success: this machine is not the internet.
 const FROM_HERE: &str = "from this machine; a firewall before it may still keep peers out";
 
-pub(super) async fn examine(
-    global: &Global,
-    doctor: &Doctor,
+/// Whether this neuron is where the chain says.
+pub(super) async fn announced(
     neuron: Option<&Neuron>,
-    checks: &mut Vec<Check>,
-) {
-    checks.push(advertised_endpoint(doctor, neuron).await);
-    if let Some(listen) = doctor.listen {
-        checks.push(listening(global, doctor, listen).await);
-    }
-}
-
-/// Dials the endpoint that the metagraph has.
-async fn advertised_endpoint(doctor: &Doctor, neuron: Option<&Neuron>) -> Check {
+    own: Option<&Own>,
+    patience: Duration,
+) -> Check {
     let name = "axon";
-    let Some(neuron) = neuron else {
+    let (Some(neuron), Some(own)) = (neuron, own) else {
         return Check::skipped(name, "there is no neuron that could serve");
     };
     let Some(endpoint) = neuron.endpoint else {
@@ -46,32 +41,48 @@ async fn advertised_endpoint(doctor: &Doctor, neuron: Option<&Neuron>) -> Check 
             "the neuron does not serve; neuron serve or neuron train does",
         );
     };
-    let dialled = Instant::now();
-    match dial(endpoint.address, doctor.patience).await {
-        Ok(_) => {
-            let elapsed = dialled.elapsed();
-            Check::ok(
-                name,
-                format!("{endpoint} answers in {elapsed:.0?} {FROM_HERE}"),
-            )
-        }
-        Err(error) => Check::failed(
+    let asked = Instant::now();
+    let found = own.at(endpoint.address, patience).await;
+    verdict(name, &endpoint, found, asked.elapsed())
+}
+
+fn verdict(name: &'static str, endpoint: &Endpoint, found: Found, elapsed: Duration) -> Check {
+    match found {
+        Found::Own => Check::ok(
             name,
-            format!("{endpoint}: {error}"),
-            "start the neuron; if it runs, open the port, or tell peers another address: --advertise ADDRESS. \
-             --listen ADDRESS here tests that without a neuron",
+            format!("this neuron answers at {endpoint} in {elapsed:.0?} {FROM_HERE}"),
+        ),
+        Found::Somebody { reason } => Check::ok(
+            name,
+            format!(
+                "somebody listens at {endpoint}, {FROM_HERE}. Whether it is this neuron was not asked: {reason}"
+            ),
+        ),
+        Found::Other { reason } => Check::failed(
+            name,
+            format!("somebody listens at {endpoint}, but does not answer as this neuron: {reason}"),
+            "another program, or the neuron of another hotkey, has the port: start this neuron there, or tell peers \
+             another address: --advertise ADDRESS",
+        ),
+        Found::Nobody { reason } => Check::failed(
+            name,
+            format!("nobody answers at {endpoint}: {reason}"),
+            "start the neuron; if it runs, open the port, or tell peers another address: --advertise ADDRESS",
         ),
     }
 }
 
 /// Listens as an axon would, and dials what peers would be told.
-async fn listening(global: &Global, doctor: &Doctor, listen: SocketAddr) -> Check {
+pub(super) async fn listening(global: &Global, doctor: &Doctor, own: Option<&Own>) -> Check {
     let name = "listening";
+    let (listen, patience) = (doctor.listen, doctor.patience);
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
+        Err(_) if is_own(own, listen, patience).await => {
+            return Check::ok(name, format!("this neuron listens on {listen}"));
+        }
         Err(error) => {
-            let advice =
-                "another program, perhaps a neuron, has the port: stop it, or choose another";
+            let advice = "another program, perhaps a neuron, has the port: stop it, or choose another: --listen ADDRESS";
             return Check::failed(name, format!("{listen}: {error}"), advice);
         }
     };
@@ -83,7 +94,7 @@ async fn listening(global: &Global, doctor: &Doctor, listen: SocketAddr) -> Chec
         Ok(told) => told,
         Err(error) => return Check::failed(name, error, "say --advertise ADDRESS:PORT"),
     };
-    match timeout(doctor.patience, arrives(&listener, told, doctor.patience)).await {
+    match timeout(patience, arrives(&listener, told, patience)).await {
         Ok(Ok(())) => Check::ok(name, format!("{told} leads to {listen} {FROM_HERE}")),
         Ok(Err(error)) => Check::failed(
             name,
@@ -95,6 +106,19 @@ async fn listening(global: &Global, doctor: &Doctor, listen: SocketAddr) -> Chec
             format!("{told} does not lead to {listen}: nothing arrived"),
             "forward the port, open it in the firewall, or say --advertise ADDRESS:PORT",
         ),
+    }
+}
+
+/// Whether it is this neuron that listens there.
+async fn is_own(own: Option<&Own>, listen: SocketAddr, patience: Duration) -> bool {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    match own {
+        Some(own) => own.at(SocketAddr::new(ip, listen.port()), patience).await == Found::Own,
+        None => false,
     }
 }
 
@@ -122,15 +146,63 @@ async fn arrives(listener: &TcpListener, told: SocketAddr, patience: Duration) -
     tokio::try_join!(sending, receiving).map(|_| ())
 }
 
-async fn dial(address: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    timeout(patience, TcpStream::connect(address))
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use neuron_metagraph::{Protocol, Synapses};
+
+    use super::{
+        super::own::tests::{own, serve},
+        *,
+    };
+
+    #[test]
+    fn an_endpoint_is_well_unless_nobody_is_there_or_somebody_else() {
+        let endpoint = Endpoint {
+            address: ([198, 51, 100, 7], 8091).into(),
+            protocol: Protocol::GrpcTls,
+            version: 1,
+            synapses: Synapses::default(),
+        };
+        let reason = || "this and that".to_owned();
+        for (found, is_failed, said) in [
+            (
+                Found::Own,
+                false,
+                "this neuron answers at 198.51.100.7:8091 in 3ms",
+            ),
+            (
+                Found::Somebody { reason: reason() },
+                false,
+                "was not asked: this and that",
+            ),
+            (
+                Found::Other { reason: reason() },
+                true,
+                "does not answer as this neuron: this and that",
+            ),
+            (
+                Found::Nobody { reason: reason() },
+                true,
+                "nobody answers at 198.51.100.7:8091: this and that",
+            ),
+        ] {
+            let check = verdict("axon", &endpoint, found, Duration::from_millis(3));
+            assert_eq!(check.is_failed(), is_failed, "{check:?}");
+            assert!(format!("{check:?}").contains(said), "{check:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_may_be_taken_by_this_neuron() {
+        let serving = serve("//Alice").await;
+        let (address, patience) = (serving.address, Duration::from_secs(5));
+        let anywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+        for listen in [address, anywhere] {
+            assert!(is_own(Some(&own("//Alice")), listen, patience).await);
+            assert!(!is_own(Some(&own("//Bob")), listen, patience).await);
+            assert!(!is_own(None, listen, patience).await);
+        }
+    }
 
     #[tokio::test]
     async fn what_is_sent_to_a_listener_arrives() {
