@@ -9,6 +9,7 @@ mod chain;
 mod dendrite;
 mod device;
 mod duration;
+mod examples;
 mod global;
 mod min_stake;
 mod model;
@@ -51,7 +52,9 @@ pub use weights::{Opinion, OpinionError, WeightsCommand};
 ///
 ///   neuron wallet new                 make the two keys
 ///   neuron register                   become a neuron (costs a fee, paid by the coldkey)
+///   neuron doctor                     test whether all is there that it needs
 ///   neuron train                      serve, ask and learn, until Ctrl-C
+///   neuron stake add 100              stake, for a say in what others are worth
 ///   neuron metagraph --watch          see what everybody is worth
 ///   neuron query digit.png            ask everybody what an image shows
 ///
@@ -83,35 +86,61 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make, import and look at keys
-    #[command(subcommand)]
+    ///
+    /// A wallet is a folder with one coldkey, which owns funds and pays, and any number of hotkeys, of which each signs for
+    /// neurons.
+    #[command(subcommand, after_help = examples::WALLET)]
     Wallet(WalletCommand),
     /// Become a neuron of a network; the coldkey pays
+    #[command(after_help = examples::REGISTER)]
     Register(Register),
     /// Serve a trained model to peers, without learning
+    ///
+    /// The model is the best one in the folder of --run, where neuron train puts it.
+    #[command(after_help = examples::SERVE)]
     Serve(Box<Serve>),
     /// Serve, ask peers, and learn
+    ///
+    /// Learns from its data and from what peers answer, serves its best model so far, and tells the chain where it is and
+    /// what its peers are worth, until Ctrl-C, --steps or --epochs. Checkpoints and logs are in the folder of --run.
+    #[command(after_help = examples::TRAIN)]
     Train(Box<Train>),
     /// Ask the network what an image shows
+    ///
+    /// Shows what each neuron answers, and the mean, in which each counts by its incentive on the chain. Neurons answer
+    /// neurons: register first.
+    #[command(after_help = examples::QUERY)]
     Query(Query),
     /// Put funds on hotkeys, take them back, see them
-    #[command(subcommand)]
+    ///
+    /// The coldkey pays and is paid. The neurons with the most stake on their hotkeys get a validator permit at the next
+    /// epoch: then their weights count.
+    #[command(subcommand, after_help = examples::STAKE)]
     Stake(StakeCommand),
     /// See what validators value their peers at, or set your own values
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::WEIGHTS)]
     Weights(WeightsCommand),
     /// See who is there and what everybody is worth
+    ///
+    /// Incentive is a neuron's share of what is paid for being worth asking, dividends its share of what validators are paid
+    /// for their weights; both are of the last epoch, as are rank, trust and consensus, which they come of. Updated tells how
+    /// many blocks ago its weights were set, permit whether they count.
+    #[command(after_help = examples::METAGRAPH)]
     Metagraph(MetagraphCommand),
     /// See the networks of the chain
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::NETWORK)]
     Network(NetworkCommand),
     /// Test everything that a neuron needs, and say what to do about what is missing
+    #[command(after_help = examples::DOCTOR)]
     Doctor(Doctor),
     /// See what is configured, and where it comes from
-    #[command(subcommand)]
+    ///
+    /// The configuration file is TOML, with a line for each setting, which is named as its option: learning-rate = 0.02 is
+    /// --learning-rate 0.02.
+    #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
     /// Write completions for a shell to standard output
-    ///
-    /// For instance: neuron completions bash > /etc/bash_completion.d/neuron
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// Which shell
         shell: Shell,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::global::path;
+use super::{examples, global::path};
 
 /// `neuron wallet`.
 #[derive(Debug, Subcommand)]
@@ -14,8 +14,10 @@ pub enum WalletCommand {
     /// Makes the coldkey and the hotkey that --wallet and --hotkey name. The coldkey is encrypted, and the hotkey is unless
     /// --unencrypted-hotkey says otherwise. Keys that are there already are left alone: a wallet that has a coldkey
     /// gets another hotkey by `--only hotkey --hotkey NAME`.
+    #[command(after_help = examples::WALLET_NEW)]
     New(New),
     /// Store a key that you have: as words, a seed, or the JSON of polkadot.js
+    #[command(after_help = examples::WALLET_IMPORT)]
     Import(Import),
     /// List all wallets and their hotkeys
     List,
