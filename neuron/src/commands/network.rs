@@ -1,6 +1,6 @@
 //! `neuron network`: the networks of the chain.
 
-use neuron_metagraph::{At, Hyperparameters, Network, fraction};
+use neuron_metagraph::{At, ChainError, Hyperparameters, Network, fraction};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,7 +67,10 @@ async fn read(global: &Global) -> anyhow::Result<Shown> {
     let network = networks
         .into_iter()
         .find(|network| network.netid == global.netid)
-        .ok_or_else(|| anyhow::anyhow!("there is no network {}", global.netid))?;
+        .ok_or(ChainError::NoSuchNetwork {
+            netid: global.netid,
+            block: block.number,
+        })?;
     Ok(Shown {
         block: block.number,
         network,
