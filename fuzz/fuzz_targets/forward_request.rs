@@ -67,6 +67,7 @@ fn forward(message: v1::ForwardRequest, limits: &Limits) {
     let rows = read.inputs.rows();
     let ticket = NUCLEUS.0.submit(Request {
         modality: read.modality,
+        output: read.output,
         inputs: read.inputs,
         priority: 0,
         deadline: Instant::now() + Duration::from_secs(1),
