@@ -47,12 +47,13 @@ doc: setup ## build the API documentation, warnings denied
 	@echo "open $(CARGO_TARGET_DIR)/doc/connectome_runtime/index.html"
 
 fuzz: setup ## property tests with many more cases (CASES=20000), then each target of libFuzzer (FUZZ_SECONDS=60) where cargo-fuzz is installed
-	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package incentive
+	PROPTEST_CASES=$(CASES) cargo test --profile checked --locked --package incentive
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package pallet-metagraph --features runtime-benchmarks,try-runtime
 	PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --package neuron-proto --package neuron-peer
-	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
-	  cd fuzz && for target in $$(cargo +nightly fuzz list); do \
-	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	@if cargo fuzz --version >/dev/null 2>&1; then \
+	  export RUSTC_BOOTSTRAP=1; \
+	  cd fuzz && for target in $$(cargo fuzz list); do \
+	    cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	  done; \
 	else \
 	  echo "skipped libFuzzer: see fuzz/README.md"; \
