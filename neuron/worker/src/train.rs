@@ -315,6 +315,8 @@ impl Trainer {
             network
                 .dendrite
                 .retain(|hotkey| view.uids.contains_key(hotkey));
+            // Who moved or withdrew is not kept a connection to.
+            network.dendrite.keep(&view.peers);
         }
         let own = view.uids.get(&network.own.hotkey).copied();
         let Some(setter) = &mut self.setter else {

@@ -102,7 +102,8 @@ async fn commands_say_of_a_live_network_what_the_chain_says() -> Result<()> {
 
     // until the neuron is gone, and then says what to do.
     neuron.kill();
-    let ended = first.command(&["doctor", "--json"]).await?;
+    let doctor = ["doctor", "--json", "--listen=127.0.0.1:0"];
+    let ended = first.command(&doctor).await?;
     assert_eq!(ended.code, Some(1));
     let checks: Vec<Value> = serde_json::from_str(&ended.stdout)?;
     let failed: Vec<_> = checks
