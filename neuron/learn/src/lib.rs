@@ -6,9 +6,13 @@ pub mod device;
 pub mod events;
 mod linear;
 pub mod loss;
+#[expect(dead_code, reason = "for the models of text")]
 mod nn;
 pub mod optim;
 pub mod parameters;
+#[cfg(test)]
+#[expect(dead_code, reason = "for the models of text")]
+mod parity;
 pub mod precision;
 pub mod router;
 pub mod synapse;

@@ -4,8 +4,9 @@
 //! layer on every device, whatever other threads draw.
 
 use rand::Rng;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use crate::nn::normal::normal;
 use crate::parameters::{Parameters, parameter};
 
 /// A fully connected layer.
@@ -32,11 +33,35 @@ impl Linear {
         }
     }
 
+    /// Draws weights from a normal distribution around zero; biases are zero. So begin the layers of transformers.
+    #[expect(dead_code, reason = "for the models of text")]
+    pub(crate) fn draw_normal(
+        d_in: i64,
+        d_out: i64,
+        standard_deviation: f64,
+        rng: &mut impl Rng,
+        device: Device,
+    ) -> Linear {
+        let n = usize::try_from(d_in * d_out).expect("sizes are not negative");
+        let weight = parameter(&normal(standard_deviation, n, rng), &[d_out, d_in], device);
+        let bias = Tensor::zeros([d_out], (Kind::Float, device)).set_requires_grad(true);
+        Linear { weight, bias }
+    }
+
     /// # Shapes
     ///
     /// `[.., d_in]` → `[.., d_out]`
     pub(crate) fn forward(&self, inputs: &Tensor) -> Tensor {
         inputs.linear(&self.weight, Some(&self.bias))
+    }
+
+    /// Sets everything to zero, so that whatever the layer adds to stays as it is.
+    #[expect(dead_code, reason = "for the models of text")]
+    pub(crate) fn set_zero(&self) {
+        let _no_grad = tch::no_grad_guard();
+        for parameter in [&self.weight, &self.bias] {
+            let _ = parameter.shallow_clone().zero_();
+        }
     }
 
     /// A layer of the same values in memory of its own, which collects no gradients.

@@ -279,6 +279,14 @@ pub enum SynapseError {
         /// Its kind.
         arrived: Kind,
     },
+    /// A token is not in the vocabulary: it comes from another tokeniser.
+    #[error("tokens: expected 0..{vocab_size}, got {arrived}")]
+    Token {
+        /// Tokens that the model knows.
+        vocab_size: i64,
+        /// The token.
+        arrived: i64,
+    },
     /// Inputs or encodings do not fit the wire.
     #[error(transparent)]
     Tensor(#[from] TensorError),

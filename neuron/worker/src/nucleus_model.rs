@@ -67,9 +67,9 @@ impl Honest {
                 SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
                     ModelError::NotImplemented(error.to_string())
                 }
-                SynapseError::Shape { .. } | SynapseError::Kind { .. } => {
-                    ModelError::InvalidRequest(error.to_string())
-                }
+                SynapseError::Shape { .. }
+                | SynapseError::Kind { .. }
+                | SynapseError::Token { .. } => ModelError::InvalidRequest(error.to_string()),
                 SynapseError::Tensor(_) | SynapseError::Torch(_) => {
                     ModelError::Failed(error.to_string())
                 }
