@@ -6,12 +6,12 @@ pub mod device;
 pub mod events;
 mod linear;
 pub mod loss;
-#[expect(dead_code, reason = "for the models of text")]
+#[expect(dead_code, reason = "for the synapses of text")]
+pub mod model;
 mod nn;
 pub mod optim;
 pub mod parameters;
 #[cfg(test)]
-#[expect(dead_code, reason = "for the models of text")]
 mod parity;
 pub mod precision;
 pub mod router;

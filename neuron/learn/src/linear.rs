@@ -34,7 +34,6 @@ impl Linear {
     }
 
     /// Draws weights from a normal distribution around zero; biases are zero. So begin the layers of transformers.
-    #[expect(dead_code, reason = "for the models of text")]
     pub(crate) fn draw_normal(
         d_in: i64,
         d_out: i64,
