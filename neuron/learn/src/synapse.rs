@@ -12,6 +12,7 @@
 
 pub mod cifar;
 mod images;
+mod labels;
 pub mod mnist;
 mod mode;
 mod output;
@@ -28,6 +29,7 @@ use crate::tensor::{self, TensorError};
 use self::perception::Branches;
 
 pub use self::cifar::{Cifar, CifarConfig, DpnConfig};
+pub use self::labels::Labels;
 pub use self::mnist::{Mnist, MnistConfig};
 pub use self::mode::Mode;
 pub use self::output::SynapseOutput;
@@ -38,7 +40,8 @@ pub use self::perception::Perception;
 /// # Shapes
 ///
 /// What goes into an entry point, and what comes out: the same first axis, and last an encoding of `d_model`, a constant of
-/// the network that every answer is checked against.
+/// the network that every answer is checked against. What is padding in a text follows from its tokens; an encoding is zero
+/// there.
 ///
 /// | modality | inputs | encodings |
 /// | --- | --- | --- |
@@ -124,7 +127,7 @@ pub trait Synapse: Send {
     ///
     /// # Shapes
     ///
-    /// `labels`: `[batch]`, i64; `network`: as an encoding
+    /// `labels`: one for each target, see [`Labels`]; `network`: as an encoding
     ///
     /// # Errors
     ///
@@ -132,7 +135,7 @@ pub trait Synapse: Send {
     fn conclude(
         &self,
         perception: &Perception,
-        labels: Option<&Tensor>,
+        labels: Option<&Labels>,
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError>;
 
@@ -144,7 +147,7 @@ pub trait Synapse: Send {
     fn forward(
         &self,
         inputs: &Tensor,
-        labels: Option<&Tensor>,
+        labels: Option<&Labels>,
         network: Option<&Tensor>,
         mode: Mode,
     ) -> Result<SynapseOutput, SynapseError> {
@@ -246,7 +249,8 @@ pub struct EntryPoint {
     pub input_shape: Vec<u32>,
     /// Shape of its encoding, without the batch axis; 0 where it follows from the input's.
     pub output_shape: Vec<u32>,
-    /// Shape of its prediction, without the batch axis, if there is one: the last axis counts classes.
+    /// Shape of its prediction, without the batch axis, if there is one; 0 where it follows from the input's. The last axis
+    /// counts classes.
     pub prediction_shape: Option<Vec<u32>>,
 }
 
@@ -336,7 +340,7 @@ mod tests {
         fn conclude(
             &self,
             _: &Perception,
-            _: Option<&Tensor>,
+            _: Option<&Labels>,
             _: Option<&Tensor>,
         ) -> Result<SynapseOutput, SynapseError> {
             Err(SynapseError::NotImplemented(Modality::Tensor))

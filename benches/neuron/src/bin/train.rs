@@ -173,7 +173,7 @@ impl Learner {
         let network = said.as_ref().map(|said| said.joined.context());
         let output = self
             .synapse
-            .conclude(&perception, Some(batch.labels()), network)?;
+            .conclude(&perception, Some(&batch.labels().into()), network)?;
         let loss = output.loss.context("a batch of a dataset has labels")?;
         let mut parameters = self.synapse.parameters();
         if said.is_some() {

@@ -29,7 +29,9 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
 use self::dpn::{COLOURS, Dpn, Draw};
-use super::{Branches, EntryPoint, Mode, Perception, Synapse, SynapseError, SynapseOutput, images};
+use super::{
+    Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
+};
 use crate::linear::Linear;
 use crate::nn::Layout;
 use crate::parameters::Parameters;
@@ -133,6 +135,7 @@ impl Cifar {
             features,
             student,
             local_output,
+            real: None,
         })
     }
 }
@@ -206,7 +209,7 @@ impl Synapse for Cifar {
     fn conclude(
         &self,
         perception: &Perception,
-        labels: Option<&Tensor>,
+        labels: Option<&Labels>,
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)

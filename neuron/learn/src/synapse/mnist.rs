@@ -16,7 +16,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::{Branches, EntryPoint, Mode, Perception, Synapse, SynapseError, SynapseOutput, images};
+use super::{
+    Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
+};
 use crate::linear::Linear;
 use crate::parameters::Parameters;
 
@@ -114,6 +116,7 @@ impl Mnist {
             features: pixels,
             student,
             local_output,
+            real: None,
         })
     }
 }
@@ -178,7 +181,7 @@ impl Synapse for Mnist {
     fn conclude(
         &self,
         perception: &Perception,
-        labels: Option<&Tensor>,
+        labels: Option<&Labels>,
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)

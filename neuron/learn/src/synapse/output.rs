@@ -1,6 +1,6 @@
 //! What a batch gives: the branches of a synapse and their losses.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use crate::loss;
 
@@ -21,17 +21,17 @@ use crate::loss;
 /// its router never learnt.)
 #[derive(Debug)]
 pub struct SynapseOutput {
-    /// Encoding of the inputs with the student as context, `[batch, d_model]`.
+    /// Encoding of the inputs with the student as context, `[batch, .., d_model]`.
     pub local_output: Tensor,
-    /// Log-probabilities from the local encoding, `[batch, n_classes]`.
+    /// Log-probabilities from the local encoding, `[batch, .., n_classes]`.
     pub local_target: Tensor,
-    /// Negative log-likelihood of the labels under the local target.
+    /// Negative log-likelihood of the labels under the local branch.
     pub local_target_loss: Option<Tensor>,
-    /// Encoding of the inputs with the network as context, `[batch, d_model]`.
+    /// Encoding of the inputs with the network as context, `[batch, .., d_model]`.
     pub network_output: Option<Tensor>,
-    /// Log-probabilities from the network encoding, `[batch, n_classes]`.
+    /// Log-probabilities from the network encoding, `[batch, .., n_classes]`.
     pub network_target: Option<Tensor>,
-    /// Negative log-likelihood of the labels under the network target.
+    /// Negative log-likelihood of the labels under the network branch.
     pub network_target_loss: Option<Tensor>,
     /// Mean squared difference between the student and the network.
     pub distillation_loss: Option<Tensor>,
@@ -44,10 +44,9 @@ impl SynapseOutput {
     pub(super) fn local(
         local_output: Tensor,
         local_target: Tensor,
-        labels: Option<&Tensor>,
-    ) -> Result<SynapseOutput, TchError> {
-        let local_target_loss = target_loss(&local_target, labels)?;
-        Ok(SynapseOutput {
+        local_target_loss: Option<Tensor>,
+    ) -> SynapseOutput {
+        SynapseOutput {
             loss: local_target_loss.as_ref().map(Tensor::shallow_clone),
             local_output,
             local_target,
@@ -56,7 +55,7 @@ impl SynapseOutput {
             network_target: None,
             network_target_loss: None,
             distillation_loss: None,
-        })
+        }
     }
 
     /// With the network branch and the student's distance from the network.
@@ -64,11 +63,10 @@ impl SynapseOutput {
         self,
         network_output: Tensor,
         network_target: Tensor,
+        network_target_loss: Option<Tensor>,
         distillation_loss: Tensor,
-        labels: Option<&Tensor>,
-    ) -> Result<SynapseOutput, TchError> {
-        let network_target_loss = target_loss(&network_target, labels)?;
-        Ok(SynapseOutput {
+    ) -> SynapseOutput {
+        SynapseOutput {
             loss: loss::total([
                 self.local_target_loss.as_ref(),
                 network_target_loss.as_ref(),
@@ -79,10 +77,6 @@ impl SynapseOutput {
             network_target_loss,
             distillation_loss: Some(distillation_loss),
             ..self
-        })
+        }
     }
-}
-
-fn target_loss(target: &Tensor, labels: Option<&Tensor>) -> Result<Option<Tensor>, TchError> {
-    labels.map(|labels| loss::nll(target, labels)).transpose()
 }

@@ -56,9 +56,9 @@ impl Trainer {
                 false => None,
             };
             let context = others.as_ref().map(Consultation::context);
-            let output = self
-                .synapse
-                .conclude(&perception, Some(batch.labels()), context)?;
+            let output =
+                self.synapse
+                    .conclude(&perception, Some(&batch.labels().into()), context)?;
             local.add(&output.local_target, batch.labels())?;
             if let Some(target) = &output.network_target {
                 network.add(target, batch.labels())?;

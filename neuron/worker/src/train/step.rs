@@ -54,7 +54,7 @@ impl Trainer {
         let network = answers.map(Consultation::context);
         let output = self
             .synapse
-            .conclude(&perception, Some(batch.labels()), network)?;
+            .conclude(&perception, Some(&batch.labels().into()), network)?;
         Ok((said, output))
     }
 

@@ -122,7 +122,8 @@ fn a_small_model_learns_as_in_pytorch() {
     let (batch, [height, width]) = (recorded.batch, run.image);
     let images = formula(&[batch, COLOURS, height, width], 0.5, 0.1) + 0.5;
     let n_classes = recorded.config.n_classes;
-    let labels = (Tensor::arange(batch, (Kind::Int64, Device::Cpu)) * 3).remainder(n_classes);
+    let classes = (Tensor::arange(batch, (Kind::Int64, Device::Cpu)) * 3).remainder(n_classes);
+    let labels = Labels::from(&classes);
     let network = formula(&[batch, recorded.config.d_model], 0.5, 0.2) + 0.5;
     let mut network = network.set_requires_grad(true);
     let mut sgd = Sgd::new(SgdConfig {

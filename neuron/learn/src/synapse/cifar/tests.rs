@@ -144,11 +144,11 @@ fn what_is_not_a_colour_image_is_refused() {
         cifar.forward_image(&images.to_kind(Kind::Int64)),
         Err(SynapseError::Kind { .. })
     ));
-    let forward = |labels: Option<&Tensor>, network: Option<&Tensor>| {
+    let forward = |labels: Option<&Labels>, network: Option<&Tensor>| {
         cifar.forward(&images, labels, network, Mode::Evaluation)
     };
     let (three, no_class) = (&[1i64, 2, 3][..], &[1i64, 10][..]);
-    let [three, no_class] = [three, no_class].map(Tensor::from_slice);
+    let [three, no_class] = [three, no_class].map(|classes| Labels::from(&Tensor::from_slice(classes)));
     assert!(matches!(
         forward(Some(&three), None),
         Err(SynapseError::Shape { what: "labels", .. })

@@ -71,7 +71,8 @@ fn repeat(recorded: &Recorded, run: &Run) {
     let mnist = model(run);
     let (batch, [height, width]) = (recorded.batch, run.image);
     let images = formula(&[batch, 1, height, width], 0.5, 0.1) + 0.5;
-    let labels = (Tensor::arange(batch, (Kind::Int64, Device::Cpu)) * 3).remainder(run.n_classes);
+    let classes = (Tensor::arange(batch, (Kind::Int64, Device::Cpu)) * 3).remainder(run.n_classes);
+    let labels = Labels::from(&classes);
     let mut network = (formula(&[batch, run.d_model], 0.5, 0.2) + 0.5).set_requires_grad(true);
     let mut sgd = Sgd::new(SgdConfig {
         momentum: recorded.momentum,

@@ -63,7 +63,7 @@ fn the_default_has_the_origins_widths() {
 
 #[test]
 fn without_a_network_only_the_local_branch_exists() {
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
     let images = numbers(&[2, 1, 4, 4]);
     let output = narrow()
         .forward(&images, Some(&labels), None, Mode::Training)
@@ -101,7 +101,7 @@ fn without_labels_there_is_no_target_loss() {
 
 #[test]
 fn the_loss_is_the_sum_of_all_three() {
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
     let output = narrow()
         .forward(
             &numbers(&[2, 1, 4, 4]),
@@ -124,7 +124,7 @@ fn the_loss_is_the_sum_of_all_three() {
 #[test]
 fn the_student_learns_from_distillation_only() {
     let (images, network) = (numbers(&[2, 1, 4, 4]), numbers(&[2, 12]));
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
 
     let alone = narrow();
     let output = alone
@@ -154,7 +154,7 @@ fn the_student_learns_from_distillation_only() {
 #[test]
 fn the_network_learns_from_the_network_branch_only() {
     let (mnist, images) = (narrow(), numbers(&[2, 1, 4, 4]));
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
     let network = numbers(&[2, 12]).set_requires_grad(true);
     let output = mnist
         .forward(&images, Some(&labels), Some(&network), Mode::Training)
@@ -171,7 +171,7 @@ fn a_step_with_the_network_moves_the_routers_gate() {
     use neuron_wallet::PublicKey;
 
     let (mnist, images) = (narrow(), numbers(&[4, 1, 4, 4]));
-    let labels = Tensor::from_slice(&[1i64, 2, 3, 4]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2, 3, 4]));
     let config = RouterConfig {
         x_dim: 12,
         key_dim: 5,
@@ -274,7 +274,7 @@ fn what_is_not_an_image_is_refused() {
         Err(SynapseError::Kind { .. })
     ));
     let images = numbers(&[2, 1, 4, 4]);
-    let three = Tensor::from_slice(&[1i64, 2, 3]);
+    let three = Labels::from(&Tensor::from_slice(&[1i64, 2, 3]));
     assert!(
         mnist
             .forward(&images, Some(&three), None, Mode::Training)
@@ -285,7 +285,7 @@ fn what_is_not_an_image_is_refused() {
             .forward(&images, None, Some(&numbers(&[2, 11])), Mode::Training)
             .is_err()
     );
-    let out_of_range = Tensor::from_slice(&[1i64, 10]);
+    let out_of_range = Labels::from(&Tensor::from_slice(&[1i64, 10]));
     assert!(
         mnist
             .forward(&images, Some(&out_of_range), None, Mode::Training)

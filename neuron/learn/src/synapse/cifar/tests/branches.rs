@@ -8,8 +8,11 @@ use crate::router::{Router, RouterConfig};
 #[test]
 fn the_loss_is_the_sum_of_those_that_exist() {
     let (cifar, images) = (small(), numbers(&[2, 3, 16, 16]));
-    let (labels, network) = (Tensor::from_slice(&[1i64, 2]), numbers(&[2, 12]));
-    let losses = |labels: Option<&Tensor>, network: Option<&Tensor>| {
+    let (labels, network) = (
+        Labels::from(&Tensor::from_slice(&[1i64, 2])),
+        numbers(&[2, 12]),
+    );
+    let losses = |labels: Option<&Labels>, network: Option<&Tensor>| {
         let output = cifar.forward(&images, labels, network, Mode::Evaluation);
         let output = output.unwrap();
         let parts = [
@@ -36,7 +39,7 @@ fn the_loss_is_the_sum_of_those_that_exist() {
 #[test]
 fn the_student_learns_from_distillation_only_and_alone() {
     let (images, network) = (numbers(&[2, 3, 16, 16]), numbers(&[2, 12]));
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
     let output = |cifar: &Cifar, network| {
         let output = cifar.forward(&images, Some(&labels), network, Mode::Training);
         output.unwrap()
@@ -64,7 +67,7 @@ fn the_student_learns_from_distillation_only_and_alone() {
 #[test]
 fn the_network_learns_from_the_network_branch_only() {
     let (cifar, images) = (small(), numbers(&[2, 3, 16, 16]));
-    let labels = Tensor::from_slice(&[1i64, 2]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
     let network = numbers(&[2, 12]).set_requires_grad(true);
     let output = || {
         cifar
@@ -83,7 +86,7 @@ fn the_router_routes_by_the_transform_and_learns_from_the_network_branch() {
     use neuron_wallet::PublicKey;
 
     let (cifar, images) = (small(), numbers(&[4, 3, 16, 16]));
-    let labels = Tensor::from_slice(&[1i64, 2, 3, 4]);
+    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2, 3, 4]));
     let config = RouterConfig {
         x_dim: cifar.d_context(),
         key_dim: 5,
@@ -161,8 +164,8 @@ fn a_few_steps_on_the_synthetic_images_reduce_the_loss() {
     let mut sgd = Sgd::new(SgdConfig::default());
     let losses: Vec<f64> = (0..22)
         .map(|_| {
-            let (images, labels) = (examples.images(), examples.labels());
-            let output = cifar.forward(images, Some(labels), None, Mode::Training);
+            let (images, labels) = (examples.images(), examples.labels().into());
+            let output = cifar.forward(images, Some(&labels), None, Mode::Training);
             let loss = output.unwrap().loss.unwrap();
             zero_gradients(&parameters);
             loss.backward();
