@@ -25,10 +25,6 @@ use crate::{dataset::Position, optim::GradScaler, parameters::Parameters};
 
 mod atomic;
 mod exact;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "for the models of text")
-)]
 pub mod hugging_face;
 mod stored;
 

@@ -6,7 +6,6 @@ pub mod device;
 pub mod events;
 mod linear;
 pub mod loss;
-#[expect(dead_code, reason = "for the synapses of text")]
 pub mod model;
 mod nn;
 pub mod optim;

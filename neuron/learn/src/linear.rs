@@ -55,7 +55,6 @@ impl Linear {
     }
 
     /// Sets everything to zero, so that whatever the layer adds to stays as it is.
-    #[expect(dead_code, reason = "for the models of text")]
     pub(crate) fn set_zero(&self) {
         let _no_grad = tch::no_grad_guard();
         for parameter in [&self.weight, &self.bias] {

@@ -10,6 +10,7 @@
 //! conclude(network)  → predictions, network encoding, losses
 //! ```
 
+pub mod bert;
 pub mod cifar;
 mod images;
 mod labels;
@@ -28,6 +29,7 @@ use crate::tensor::{self, TensorError};
 
 use self::perception::Branches;
 
+pub use self::bert::{Bert, BertConfig};
 pub use self::cifar::{Cifar, CifarConfig, DpnConfig};
 pub use self::labels::Labels;
 pub use self::mnist::{Mnist, MnistConfig};

@@ -148,7 +148,7 @@ impl BertConfig {
     }
 
     /// As `config.json` has it.
-    pub(super) fn to_json(self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         let mut json = serde_json::to_value(self).expect("its keys are strings");
         for (key, value) in [
             ("architectures", json!(["BertForPreTraining"])),

@@ -148,7 +148,8 @@ fn what_is_not_a_colour_image_is_refused() {
         cifar.forward(&images, labels, network, Mode::Evaluation)
     };
     let (three, no_class) = (&[1i64, 2, 3][..], &[1i64, 10][..]);
-    let [three, no_class] = [three, no_class].map(|classes| Labels::from(&Tensor::from_slice(classes)));
+    let [three, no_class] =
+        [three, no_class].map(|classes| Labels::from(&Tensor::from_slice(classes)));
     assert!(matches!(
         forward(Some(&three), None),
         Err(SynapseError::Shape { what: "labels", .. })
