@@ -14,7 +14,10 @@ export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 export LIBTORCH="${LIBTORCH:-}"
 readonly ALL="--release --locked --workspace"
 
-stage_setup() { ./scripts/setup.sh --with-libtorch; }
+stage_setup() {
+  ./scripts/setup.sh --with-libtorch
+  ./scripts/minilm.sh
+}
 
 stage_format() { cargo fmt --all --check; }
 

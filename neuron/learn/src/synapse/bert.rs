@@ -225,4 +225,6 @@ impl Synapse for Bert {
 }
 
 #[cfg(test)]
+mod minilm;
+#[cfg(test)]
 mod tests;
