@@ -23,7 +23,7 @@ use tch::TchError;
 
 use crate::{dataset::Position, optim::GradScaler, parameters::Parameters};
 
-mod atomic;
+pub(crate) mod atomic;
 mod exact;
 pub mod hugging_face;
 mod stored;

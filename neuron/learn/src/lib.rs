@@ -16,3 +16,4 @@ pub mod precision;
 pub mod router;
 pub mod synapse;
 pub mod tensor;
+pub mod text;

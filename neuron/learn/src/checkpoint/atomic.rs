@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 /// They are written to a file beside it, flushed to the disk, and renamed over it, which POSIX does at once. Then the
 /// folder is flushed as well, without which a power cut could undo the rename. A process that is killed in between leaves
 /// a file named `.tmp…`, and the old one.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 

@@ -1,0 +1,156 @@
+//! From text to token ids and back, as the checkpoints of Hugging Face do it (`tokenizer.json`).
+//!
+//! Text is taken as it is written: `[MASK]` in it is a word in brackets, never the mask. Special tokens are added by those
+//! who make batches, by [their part](Special), so that nothing that somebody wrote passes for one.
+
+mod fingerprint;
+mod special;
+mod train;
+
+use std::path::Path;
+
+use tokenizers::ModelWrapper;
+
+use super::TextError;
+use crate::checkpoint::atomic;
+
+pub use fingerprint::Fingerprint;
+pub use special::Special;
+
+/// A tokeniser: what decides which ids stand for a text.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    library: tokenizers::Tokenizer,
+    fingerprint: Fingerprint,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Unreadable`], or [`TextError::Tokenizer`] if it is of a kind that is not known.
+    pub fn load(path: &Path) -> Result<Tokenizer, TextError> {
+        let json = std::fs::read(path).map_err(|error| TextError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        let not_understood = |problem: String| TextError::Tokenizer {
+            path: path.to_owned(),
+            problem,
+        };
+        let library = tokenizers::Tokenizer::from_bytes(json)
+            .map_err(|error| not_understood(error.to_string()))?;
+        if library.get_vocab_size(true) == 0 {
+            return Err(not_understood("it has no tokens".into()));
+        }
+        Ok(Tokenizer::new(library))
+    }
+
+    /// A tokeniser of text alone, which gives a text the same ids each time: rows are cut and filled by those who make
+    /// batches, and merges are not left out by chance.
+    fn new(mut library: tokenizers::Tokenizer) -> Tokenizer {
+        if let ModelWrapper::BPE(model) = library.get_model()
+            && model.dropout.is_some()
+        {
+            let mut model = model.clone();
+            model.dropout = None;
+            library.with_model(model);
+        }
+        let fingerprint = Fingerprint::of(&library);
+        library.set_encode_special_tokens(true);
+        library.with_padding(None);
+        library
+            .with_truncation(None)
+            .expect("only a truncation can be impossible");
+        Tokenizer {
+            library,
+            fingerprint,
+        }
+    }
+
+    /// Writes `tokenizer.json`, in place of what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Write`]; what was at `path` before is there still.
+    pub fn save(&self, path: &Path) -> Result<(), TextError> {
+        let json = serde_json::to_vec(&self.library).expect("a tokeniser is read from JSON");
+        atomic::write(path, &json).map_err(|error| TextError::Write {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    /// What tells tokenisers apart that give different ids to one text. It is sent with token ids, so that a peer with
+    /// another tokeniser can say so.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// One more than the highest id: the rows that a model's table needs.
+    pub fn vocab_size(&self) -> usize {
+        let vocabulary = self.library.get_vocab(true);
+        vocabulary.values().max().map_or(0, |&id| id as usize + 1)
+    }
+
+    /// The ids of a text, without special tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Library`] for a character that a tokeniser without bytes and without an unknown token cannot write.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        let encoding = self.library.encode_fast(text, false).map_err(library)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of ids, without special tokens. Ids that are none are left out; bytes that are no character, such as half of
+    /// one at an end, are U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Library`] if the tokeniser cannot be read backwards.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
+        self.library.decode(ids, true).map_err(library)
+    }
+
+    /// The id of the token that has this part.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::NoSuchToken`] if there is none.
+    pub fn special(&self, special: Special) -> Result<u32, TextError> {
+        let added = self.library.get_added_vocabulary();
+        special
+            .names()
+            .iter()
+            .filter(|name| added.is_special_token(name))
+            .find_map(|name| self.library.token_to_id(name))
+            .ok_or(TextError::NoSuchToken {
+                special,
+                names: special.names(),
+            })
+    }
+
+    /// The ids that text is made of, in increasing order: all but those of special tokens.
+    pub fn ordinary(&self) -> Vec<u32> {
+        let added = self.library.get_added_vocabulary();
+        let mut ids: Vec<u32> = self
+            .library
+            .get_vocab(true)
+            .into_iter()
+            .filter(|(token, _)| !added.is_special_token(token))
+            .map(|(_, id)| id)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+/// What the library says.
+fn library(error: tokenizers::Error) -> TextError {
+    TextError::Library(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;
