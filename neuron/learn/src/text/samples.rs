@@ -1,8 +1,13 @@
 //! Text to test with.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
-use super::{Special, Tokenizer};
+use tempfile::TempDir;
+
+use super::{Corpus, Passages, Special, Tokenizer};
 
 /// Every part of a special token.
 pub(super) const ALL: [Special; 5] = [
@@ -13,6 +18,21 @@ pub(super) const ALL: [Special; 5] = [
     Special::End,
 ];
 
+/// A folder with these files.
+pub(super) fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        write(folder.path(), name, bytes);
+    }
+    folder
+}
+
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// So many sentences, in paragraphs of five. Each tells its number.
 pub(super) fn prose(n_sentences: usize) -> String {
     (0..n_sentences)
@@ -22,6 +42,18 @@ pub(super) fn prose(n_sentences: usize) -> String {
             format!("Sentence {number} tells of {fruit}.{end}")
         })
         .collect()
+}
+
+/// The number that a sentence of [`prose`] tells.
+pub(super) fn number(sentence: &str) -> usize {
+    sentence.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What there is to learn from in [`prose`], and the folder that it is in.
+pub(super) fn passages(n_sentences: usize) -> (TempDir, Passages) {
+    let folder = folder(&[("prose.txt", prose(n_sentences).as_bytes())]);
+    let train = Corpus::open(folder.path()).unwrap().train;
+    (folder, train)
 }
 
 /// A tokeniser of [`prose`], with every special token.
