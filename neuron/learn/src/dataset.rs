@@ -38,6 +38,8 @@ pub use idx::mnist;
 pub use shard::Shard;
 pub use synthetic::Synthetic;
 
+pub(crate) use batches::order;
+
 /// Classes of every dataset.
 pub const N_CLASSES: usize = 10;
 

@@ -1,19 +1,34 @@
-//! What a neuron reads: text of any folder, as token ids.
+//! What a neuron reads: text of any folder, as token ids in batches of a seeded order.
+//!
+//! ```text
+//! folder → Corpus      passages of its files, each held out or to learn from, dealt to neurons
+//!        → Tokenizer   token ids, by the checkpoint's tokeniser or by one trained on the passages
+//!        → CausalBatches    [batch, seq], packed: what a causal language model learns from
+//!        → MaskedBatches    [batch, seq] of two sentences with gaps: what BERT learns from
+//! ```
 //!
 //! # Who gets what
 //!
 //! As for [images](crate::dataset): what is held out follows from the text alone, the same on every machine, whatever the
 //! seed and the shard; a neuron's shard is every *n*-th of the other passages.
 //!
-//! Text is read from the disk when it is needed. What stays in memory is where each passage lies, and how long it is.
+//! Text is read from the disk when a batch needs it. What stays in memory is where each passage lies, and how long it is.
 
+mod causal;
 mod corpus;
 mod error;
+mod masked;
+mod masking;
+mod pairs;
 mod sentences;
 mod tokenizer;
 
+pub use causal::CausalBatches;
 pub use corpus::{Corpus, Passages};
 pub use error::TextError;
+pub use masked::{MaskedBatch, MaskedBatches};
+pub use masking::{IGNORED, MASKED_SHARE};
+pub use pairs::{FOLLOWS, UNRELATED};
 pub use sentences::sentences;
 pub use tokenizer::{Fingerprint, Special, Tokenizer};
 

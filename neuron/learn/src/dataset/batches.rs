@@ -137,7 +137,7 @@ impl Batches {
 }
 
 /// The order of `n` examples in an epoch.
-fn order(n: usize, seed: u64, epoch: u64) -> Vec<i64> {
+pub(crate) fn order(n: usize, seed: u64, epoch: u64) -> Vec<i64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(epoch);
     let mut order: Vec<i64> = (0..).take(n).collect();
