@@ -3,3 +3,5 @@
 //! A synapse is made of one by adding a student and a place for what the network says.
 
 pub mod bert;
+pub mod gpt2;
+mod tokens;

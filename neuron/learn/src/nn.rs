@@ -8,6 +8,7 @@
 pub(crate) mod attention;
 mod batch_norm;
 mod conv;
+pub(crate) mod conv1d;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
 pub(crate) mod layer_norm;

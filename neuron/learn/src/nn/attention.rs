@@ -15,7 +15,6 @@ pub(crate) enum Visible<'a> {
     /// All.
     All,
     /// Those at its own place and before. There are as many queries as keys.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for causal models"))]
     Past,
     /// Those for which this holds, `[batch or 1, n_heads or 1, queries or 1, keys]`, bool. A query that sees none has no
     /// softmax, and gives NaN.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tokens  [CLS] first .. [SEP] second .. [SEP] [PAD] ..
-//! labels  what was at gaps, IGNORED elsewhere
+//! labels  what was at gaps, ignored elsewhere
 //! ```
 //!
 //! A row that would be too long loses tokens from the end of the longer of its sentences, one by one, and from the second
@@ -29,7 +29,7 @@ use rows::{LEAST_SEQ, Rows};
 pub struct MaskedBatch {
     /// Token ids, `[batch, seq]`, i64.
     pub tokens: Tensor,
-    /// Tokens at gaps and [`IGNORED`](super::IGNORED) elsewhere, `[batch, seq]`, i64.
+    /// Tokens at gaps and [`IGNORED`](crate::loss::IGNORED) elsewhere, `[batch, seq]`, i64.
     pub labels: Tensor,
     /// [`FOLLOWS`](super::FOLLOWS) or [`UNRELATED`](super::UNRELATED), `[batch]`, i64.
     pub next_sentence: Tensor,

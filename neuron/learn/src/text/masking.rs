@@ -1,7 +1,7 @@
 //! Gaps in a row of tokens, for a model to fill in.
 //!
 //! Each token of text is chosen with a probability of 15 %, and one at least in a row. Of those chosen, 80 % become the mask,
-//! 10 % any token of text, 10 % stay as they are; the label of each is what it was, and all other labels are [`IGNORED`].
+//! 10 % any token of text, 10 % stay as they are; the label of each is what it was, and all others are [`IGNORED`].
 //! (J. Devlin and others, *BERT*, 2019, 3.1.) Special tokens are neither chosen nor put into a gap.
 //!
 //! The origin drew replacements from one id too many.
@@ -9,12 +9,10 @@
 use rand::{Rng, seq::IndexedRandom};
 
 use super::{Special, TextError, Tokenizer};
+use crate::loss::IGNORED;
 
 /// Share of tokens that a model is to fill in.
 pub const MASKED_SHARE: f64 = 0.15;
-
-/// Label of a token that is not to be filled in: PyTorch's, which its losses leave out.
-pub const IGNORED: i64 = -100;
 
 /// What becomes of a token that is chosen.
 enum Gap {

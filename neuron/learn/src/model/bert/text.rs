@@ -8,6 +8,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::BertConfig;
+use crate::model::tokens;
 use crate::nn::attention::Visible;
 use crate::synapse::SynapseError;
 
@@ -31,32 +32,13 @@ impl Texts {
     ///
     /// # Errors
     ///
-    /// [`SynapseError::Shape`] for another shape or a text that is too long, [`SynapseError::Kind`] for what are no integers,
-    /// [`SynapseError::Token`] for a token out of the vocabulary.
+    /// As [`tokens::check`].
     pub(crate) fn new(
         tokens: &Tensor,
         config: &BertConfig,
         device: Device,
     ) -> Result<Texts, SynapseError> {
-        let longest = config.max_position_embeddings;
-        match tokens.size()[..] {
-            [_, seq] if (1..=longest).contains(&seq) => {}
-            _ => {
-                return Err(SynapseError::Shape {
-                    what: "tokens",
-                    expected: format!("[batch, 1..={longest}]"),
-                    arrived: tokens.size(),
-                });
-            }
-        }
-        if tokens.kind() != Kind::Int64 {
-            return Err(SynapseError::Kind {
-                what: "tokens",
-                expected: "ids in i64",
-                arrived: tokens.kind(),
-            });
-        }
-        check_range(tokens, config.vocab_size)?;
+        tokens::check(tokens, config.vocab_size, config.max_position_embeddings)?;
         let has_padding = tokens.eq(config.pad_token_id).any().int64_value(&[]) != 0;
         let ids = tokens.to_device(device);
         let real = ids.ne(config.pad_token_id);
@@ -81,21 +63,6 @@ impl Texts {
     /// Where it is not padding, `[batch, seq]`, bool.
     pub(crate) fn real(&self) -> &Tensor {
         &self.real
-    }
-}
-
-/// Refuses a token that is not in the vocabulary.
-fn check_range(tokens: &Tensor, vocab_size: i64) -> Result<(), SynapseError> {
-    if tokens.numel() == 0 {
-        return Ok(());
-    }
-    let ends = [tokens.min(), tokens.max()].map(|id| id.int64_value(&[]));
-    match ends.into_iter().find(|id| !(0..vocab_size).contains(id)) {
-        Some(arrived) => Err(SynapseError::Token {
-            vocab_size,
-            arrived,
-        }),
-        None => Ok(()),
     }
 }
 

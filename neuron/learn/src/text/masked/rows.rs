@@ -6,7 +6,8 @@ use rand::Rng;
 use tch::Tensor;
 
 use super::MaskedBatch;
-use crate::text::{IGNORED, Special, TextError, Tokenizer, masking::Masking, pairs::Pair};
+use crate::loss::IGNORED;
+use crate::text::{Special, TextError, Tokenizer, masking::Masking, pairs::Pair};
 
 /// Special tokens of a row: one before the sentences and one after each.
 const N_SPECIAL: usize = 3;

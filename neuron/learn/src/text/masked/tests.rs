@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
     dataset::Position,
+    loss::IGNORED,
     text::{
-        FOLLOWS, IGNORED, Special, UNRELATED,
+        FOLLOWS, Special, UNRELATED,
         samples::{ALL, passages, tokenizer},
     },
 };
