@@ -12,6 +12,7 @@
 
 pub mod bert;
 pub mod cifar;
+pub mod gpt;
 mod images;
 mod labels;
 pub mod mnist;
@@ -31,6 +32,7 @@ use self::perception::Branches;
 
 pub use self::bert::{Bert, BertConfig};
 pub use self::cifar::{Cifar, CifarConfig, DpnConfig};
+pub use self::gpt::{Gpt, Gpt2Config};
 pub use self::labels::Labels;
 pub use self::mnist::{Mnist, MnistConfig};
 pub use self::mode::Mode;

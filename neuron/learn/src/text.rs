@@ -27,7 +27,6 @@ pub use causal::CausalBatches;
 pub use corpus::{Corpus, Passages};
 pub use error::TextError;
 pub use masked::{MaskedBatch, MaskedBatches};
-pub use masking::MASKED_SHARE;
 pub use pairs::{FOLLOWS, UNRELATED};
 pub use sentences::sentences;
 pub use tokenizer::{Fingerprint, Special, Tokenizer};

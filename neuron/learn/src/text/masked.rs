@@ -22,6 +22,7 @@ use tch::Tensor;
 
 use super::{Passages, TextError, Tokenizer, pairs::Pairs};
 use crate::dataset::{Position, order};
+use crate::synapse::Labels;
 use rows::{LEAST_SEQ, Rows};
 
 /// One batch. `seq` is the length of its longest row.
@@ -29,10 +30,8 @@ use rows::{LEAST_SEQ, Rows};
 pub struct MaskedBatch {
     /// Token ids, `[batch, seq]`, i64.
     pub tokens: Tensor,
-    /// Tokens at gaps and [`IGNORED`](crate::loss::IGNORED) elsewhere, `[batch, seq]`, i64.
-    pub labels: Tensor,
-    /// [`FOLLOWS`](super::FOLLOWS) or [`UNRELATED`](super::UNRELATED), `[batch]`, i64.
-    pub next_sentence: Tensor,
+    /// What was at gaps, and whether the second sentence [follows](super::FOLLOWS) or is [unrelated](super::UNRELATED).
+    pub labels: Labels,
 }
 
 /// An endless sequence of batches.

@@ -12,7 +12,7 @@ use super::{Special, TextError, Tokenizer};
 use crate::loss::IGNORED;
 
 /// Share of tokens that a model is to fill in.
-pub const MASKED_SHARE: f64 = 0.15;
+const MASKED_SHARE: f64 = 0.15;
 
 /// What becomes of a token that is chosen.
 enum Gap {

@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use super::MaskedBatch;
 use crate::loss::IGNORED;
+use crate::synapse::Labels;
 use crate::text::{Special, TextError, Tokenizer, masking::Masking, pairs::Pair};
 
 /// Special tokens of a row: one before the sentences and one after each.
@@ -91,8 +92,10 @@ impl Rows {
         let next_sentence: Vec<i64> = rows.iter().map(|row| row.next_sentence).collect();
         MaskedBatch {
             tokens: filled(|row| &row.tokens, self.pad),
-            labels: filled(|row| &row.labels, IGNORED),
-            next_sentence: Tensor::from_slice(&next_sentence),
+            labels: Labels {
+                targets: filled(|row| &row.labels, IGNORED),
+                next_sentence: Some(Tensor::from_slice(&next_sentence)),
+            },
         }
     }
 }

@@ -22,9 +22,13 @@ fn numbers(tensor: &Tensor) -> Vec<i64> {
 
 /// Everything in a batch.
 fn all(batch: &MaskedBatch) -> Vec<Vec<i64>> {
-    [&batch.tokens, &batch.labels, &batch.next_sentence]
-        .map(numbers)
-        .to_vec()
+    [
+        &batch.tokens,
+        &batch.labels.targets,
+        batch.labels.next_sentence.as_ref().unwrap(),
+    ]
+    .map(numbers)
+    .to_vec()
 }
 
 #[test]
@@ -38,7 +42,7 @@ fn a_row_is_two_sentences_between_their_special_tokens() {
     assert!(seq <= MAX_SEQ as i64);
     let mut longest = 0;
     for row in 0..16 {
-        let [tokens, labels] = [&batch.tokens, &batch.labels].map(|x| numbers(&x.get(row)));
+        let [tokens, labels] = [&batch.tokens, &batch.labels.targets].map(|x| numbers(&x.get(row)));
         let separators: Vec<usize> = (0..tokens.len())
             .filter(|&at| tokens[at] == separator)
             .collect();
@@ -55,7 +59,7 @@ fn a_row_is_two_sentences_between_their_special_tokens() {
         longest = longest.max(last + 1);
     }
     assert_eq!(longest as i64, seq);
-    let labels = numbers(&batch.next_sentence);
+    let labels = numbers(batch.labels.next_sentence.as_ref().unwrap());
     assert!(labels.contains(&FOLLOWS) && labels.contains(&UNRELATED));
 }
 
@@ -76,7 +80,7 @@ fn what_a_pair_becomes_does_not_depend_on_the_batch() {
     let halves = [(); 2].map(|()| small.draw().unwrap().1);
     let (_, whole) = large.draw().unwrap();
     let labels = |batch: &MaskedBatch| {
-        let labels = numbers(&batch.labels);
+        let labels = numbers(&batch.labels.targets);
         labels
             .into_iter()
             .filter(|&label| label != IGNORED)

@@ -1,0 +1,290 @@
+use neuron_proto::Output;
+
+use super::*;
+
+mod folder;
+mod generation;
+
+const CPU: Device = Device::Cpu;
+const VOCAB: i64 = 20;
+const WIDTH: i64 = 32;
+
+fn tiny() -> Gpt {
+    seeded(3)
+}
+
+fn seeded(seed: u64) -> Gpt {
+    Gpt::new(Gpt2Config::tiny(VOCAB), seed, CPU)
+}
+
+fn texts() -> Tensor {
+    Tensor::from_slice(&[2i64, 7, 4, 3, 9, 3, 2, 4, 3, 11, 0, 5]).reshape([2, 6])
+}
+
+/// The tokens themselves.
+fn labels() -> Labels {
+    Labels::from(&texts())
+}
+
+/// What peers might say.
+fn network() -> Tensor {
+    let numbers = Tensor::arange(2 * 6 * WIDTH, (Kind::Float, CPU)) * 0.7;
+    numbers.sin().reshape([2, 6, WIDTH])
+}
+
+fn learn(gpt: &Gpt, labels: Option<&Labels>, network: Option<&Tensor>) -> SynapseOutput {
+    gpt.forward(&texts(), labels, network, Mode::Evaluation)
+        .unwrap()
+}
+
+fn is_near(ours: &Tensor, theirs: &Tensor) -> bool {
+    ours.allclose(theirs, 1e-5, 1e-6, false)
+}
+
+/// Names of the parameters that a backward pass gave a gradient other than zero.
+fn moved(gpt: &Gpt) -> Vec<String> {
+    let has_moved = |parameter: &Tensor| {
+        let gradient = parameter.grad();
+        gradient.defined() && gradient.abs().sum(Kind::Double).double_value(&[]) > 0.0
+    };
+    let parameters = gpt.parameters().into_iter();
+    parameters
+        .filter(|(_, parameter)| has_moved(parameter))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn of_student(name: &str) -> bool {
+    name.starts_with("student.")
+}
+
+#[test]
+fn without_a_network_only_the_local_branch_exists() {
+    let output = learn(&tiny(), Some(&labels()), None);
+    assert_eq!(output.local_output.size(), [2, 6, WIDTH]);
+    assert_eq!(output.local_target.size(), [2, 6, VOCAB]);
+    assert!(output.network_output.is_none() && output.network_target.is_none());
+    assert!(output.network_target_loss.is_none() && output.distillation_loss.is_none());
+    let [loss, local] = [output.loss, output.local_target_loss].map(Option::unwrap);
+    assert!(loss.equal(&local));
+    assert!(learn(&tiny(), None, None).loss.is_none());
+}
+
+#[test]
+fn the_loss_is_of_the_token_that_comes_next() {
+    let output = learn(&tiny(), Some(&labels()), None);
+    let (target, tokens) = (output.local_target, texts());
+    let mut sum = 0.0;
+    for row in 0..2 {
+        for place in 0..5 {
+            let next = tokens.int64_value(&[row, place + 1]);
+            sum -= target.double_value(&[row, place, next]);
+        }
+    }
+    let loss = output.local_target_loss.unwrap().double_value(&[]);
+    assert!((loss - sum / 10.0).abs() < 1e-5);
+    // Weights are small as yet, so that every token is about as likely as any other.
+    assert!((loss - (VOCAB as f64).ln()).abs() < 0.2);
+}
+
+#[test]
+fn the_loss_is_the_sum_of_all_three() {
+    let output = learn(&tiny(), Some(&labels()), Some(&network()));
+    let losses = [
+        output.local_target_loss,
+        output.network_target_loss,
+        output.distillation_loss,
+    ];
+    let sum: f64 = losses
+        .map(|loss| loss.unwrap().double_value(&[]))
+        .iter()
+        .sum();
+    assert!((output.loss.unwrap().double_value(&[]) - sum).abs() < 1e-5);
+    assert_eq!(output.network_target.unwrap().size(), [2, 6, VOCAB]);
+}
+
+#[test]
+fn the_network_branch_tells_by_what_the_network_says() {
+    let gpt = tiny();
+    let target = |network: &Tensor| learn(&gpt, None, Some(network)).network_target.unwrap();
+    let said = target(&network());
+    assert!(!is_near(&said, &target(&-network())));
+    assert!(!is_near(&said, &learn(&gpt, None, None).local_target));
+}
+
+#[test]
+fn the_student_learns_from_distillation_only() {
+    let alone = tiny();
+    learn(&alone, Some(&labels()), None)
+        .loss
+        .unwrap()
+        .backward();
+    assert!(moved(&alone).iter().any(|name| name.starts_with("join.")));
+    assert!(
+        moved(&alone)
+            .iter()
+            .any(|name| name.starts_with("transformer.h.1."))
+    );
+    assert!(!moved(&alone).iter().any(|name| of_student(name)));
+
+    let targets = tiny();
+    let output = learn(&targets, Some(&labels()), Some(&network()));
+    (output.local_target_loss.unwrap() + output.network_target_loss.unwrap()).backward();
+    assert!(!moved(&targets).iter().any(|name| of_student(name)));
+
+    let imitating = tiny();
+    let output = learn(&imitating, Some(&labels()), Some(&network()));
+    output.distillation_loss.unwrap().backward();
+    let moved = moved(&imitating);
+    // 12 of the block and 2 of the norm.
+    assert_eq!(moved.len(), 14, "{moved:?}");
+    assert!(moved.iter().all(|name| of_student(name)));
+}
+
+#[test]
+fn the_network_learns_from_the_network_branch_only() {
+    let (gpt, network) = (tiny(), network().set_requires_grad(true));
+    let losses = || learn(&gpt, Some(&labels()), Some(&network));
+    let output = losses();
+    (output.local_target_loss.unwrap() + output.distillation_loss.unwrap()).backward();
+    assert!(!network.grad().defined());
+    losses().network_target_loss.unwrap().backward();
+    assert!(network.grad().abs().sum(Kind::Double).double_value(&[]) > 0.0);
+}
+
+#[test]
+fn a_step_with_the_network_moves_the_routers_gate_and_the_pooler() {
+    use crate::router::{Router, RouterConfig};
+    use neuron_wallet::PublicKey;
+
+    let gpt = tiny();
+    let config = RouterConfig {
+        x_dim: WIDTH,
+        key_dim: 5,
+        topk: 2,
+    };
+    let mut router = Router::new(config, 1, CPU);
+    let peers = [1, 2, 3].map(|i| PublicKey([i; 32]));
+
+    let perception = gpt.perceive(&texts(), Mode::Training).unwrap();
+    let (requests, routes) = router.route(&peers, &perception.context, &texts()).unwrap();
+    let responses: Vec<_> = requests
+        .iter()
+        .zip(10..)
+        .map(|(request, seed)| {
+            let peer = seeded(seed).copy();
+            Some(peer.encode(Modality::Text, request).unwrap())
+        })
+        .collect();
+    let joined = router.join_level(&routes, &responses, &[6, WIDTH]).unwrap();
+    let output = gpt
+        .conclude(&perception, Some(&labels()), Some(joined.context()))
+        .unwrap();
+    output.loss.unwrap().backward();
+
+    let gradient = router.parameters()["router.gate.weight"].grad();
+    assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0);
+    assert!(moved(&gpt).contains(&"pooler.weight".to_owned()));
+    for peer in 0..peers.len() {
+        let asked = !routes.rows(peer).is_empty();
+        assert_eq!(joined.gradient(peer).is_some(), asked);
+    }
+}
+
+#[test]
+fn the_router_is_told_of_the_whole_text_and_encodings_of_what_is_before() {
+    let gpt = tiny();
+    let perceive = |last: i64| {
+        let tokens = Tensor::from_slice(&[2, 7, 4, last]).unsqueeze(0);
+        let perception = gpt.perceive(&tokens, Mode::Evaluation).unwrap();
+        (perception.context, perception.local_output.narrow(1, 0, 3))
+    };
+    let ((context, before), (other_context, also_before)) = (perceive(5), perceive(6));
+    assert_eq!(context.size(), [1, WIDTH]);
+    assert!(!is_near(&context, &other_context));
+    assert!(is_near(&before, &also_before));
+}
+
+#[test]
+fn training_drops_and_evaluation_does_not() {
+    let gpt = tiny();
+    let outputs = |mode| [(); 2].map(|()| gpt.perceive(&texts(), mode).unwrap().local_output);
+    let [first, second] = outputs(Mode::Training);
+    assert!(!is_near(&first, &second));
+    let [first, second] = outputs(Mode::Evaluation);
+    assert!(first.equal(&second));
+    assert!(gpt.forward_text(&texts()).unwrap().equal(&first));
+}
+
+#[test]
+fn what_is_no_text_is_refused() {
+    let gpt = tiny();
+    assert!(matches!(
+        gpt.forward_text(&(texts() + VOCAB)),
+        Err(SynapseError::Token { .. })
+    ));
+    let refused = |labels: Option<&Labels>, network: Option<&Tensor>| {
+        let forward = gpt.forward(&texts(), labels, network, Mode::Evaluation);
+        matches!(forward, Err(SynapseError::Shape { .. }))
+    };
+    let of_classes = Labels::from(&Tensor::from_slice(&[1i64, 2]));
+    assert!(refused(Some(&of_classes), None));
+    assert!(refused(None, Some(&network().narrow(1, 0, 5))));
+    let one_token = texts().narrow(1, 0, 1);
+    let nothing_next = gpt.forward(
+        &one_token,
+        Some(&Labels::from(&one_token)),
+        None,
+        Mode::Evaluation,
+    );
+    assert!(matches!(
+        nothing_next,
+        Err(SynapseError::Shape {
+            what: "labelled tokens",
+            ..
+        })
+    ));
+    let none = gpt.forward_text(&texts().narrow(0, 0, 0)).unwrap();
+    assert_eq!(none.size(), [0, 6, WIDTH]);
+}
+
+#[test]
+fn peers_are_served_the_local_branch() {
+    let gpt = tiny();
+    let request = crate::tensor::to_wire(&texts(), DType::I64).unwrap();
+    let served = |output| {
+        let answer = gpt.copy().serve(Modality::Text, output, &request).unwrap();
+        crate::tensor::to_torch(&answer, CPU).unwrap()
+    };
+    let expected = learn(&gpt, None, None);
+    assert!(served(Output::Encoding).equal(&expected.local_output));
+    let prediction = served(Output::Prediction);
+    assert_eq!(prediction.size(), [2, VOCAB]);
+    assert!(is_near(&prediction, &expected.local_target.select(1, -1)));
+    let declared = gpt.entry_points()[0].prediction_shape.clone().unwrap();
+    assert_eq!(declared, [20]);
+    assert!(matches!(
+        gpt.serve(Modality::Image, Output::Encoding, &request),
+        Err(SynapseError::NotImplemented(Modality::Image))
+    ));
+}
+
+#[test]
+fn training_does_not_change_a_served_copy() {
+    let gpt = tiny();
+    let served = gpt.copy();
+    let before = served.encode(Modality::Text, &texts()).unwrap();
+    assert!(!before.requires_grad());
+    tch::no_grad(|| {
+        for parameter in gpt.parameters().values() {
+            let _ = parameter.shallow_clone().fill_(0.5);
+        }
+    });
+    assert!(
+        served
+            .encode(Modality::Text, &texts())
+            .unwrap()
+            .equal(&before)
+    );
+    assert!(!is_near(&gpt.forward_text(&texts()).unwrap(), &before));
+}

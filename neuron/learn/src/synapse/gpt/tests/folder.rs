@@ -1,0 +1,58 @@
+//! Folders in Hugging Face's format.
+
+use super::*;
+use crate::checkpoint::hugging_face::Misfit;
+
+#[test]
+fn a_model_returns_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for tie_word_embeddings in [true, false] {
+        let config = Gpt2Config {
+            tie_word_embeddings,
+            ..Gpt2Config::tiny(VOCAB)
+        };
+        let gpt = Gpt::new(config, 3, CPU);
+        gpt.write(folder.path()).unwrap();
+        let (read, drawn) = Gpt::read(folder.path(), 7, CPU).unwrap();
+        assert!(drawn.is_empty(), "{drawn:?}");
+        assert_eq!(read.config(), gpt.config());
+        for (name, parameter) in gpt.parameters() {
+            assert!(read.parameters()[&name].equal(&parameter), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_model_of_others_is_served_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let gpt = tiny();
+    let mut published: Parameters = gpt
+        .parameters()
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix("transformer.")?.to_owned(), tensor)))
+        .collect();
+    published.insert(
+        "h.0.attn.bias".into(),
+        Tensor::ones([1, 1, 64, 64], (Kind::Float, CPU)),
+    );
+    hugging_face::write(folder.path(), &gpt.config.to_json(), &published).unwrap();
+
+    let (read, drawn) = Gpt::read(folder.path(), 7, CPU).unwrap();
+    // 14 of the student, 2 of the pooler.
+    assert_eq!(drawn.len(), 14 + 2, "{drawn:?}");
+    let embedded = gpt.model.embed(&texts(), 0, Mode::Evaluation).unwrap();
+    let states = gpt.model.encode(embedded, None, Mode::Evaluation).unwrap();
+    assert!(read.forward_text(&texts()).unwrap().equal(&states));
+
+    published.remove("wpe.weight");
+    hugging_face::write(folder.path(), &gpt.config.to_json(), &published).unwrap();
+    let refused = Gpt::read(folder.path(), 7, CPU).unwrap_err();
+    let HuggingFaceError::Misfit {
+        misfit: Misfit { missing, .. },
+        ..
+    } = &refused
+    else {
+        panic!("{refused}");
+    };
+    assert_eq!(missing[..], ["transformer.wpe.weight"]);
+}
