@@ -1,4 +1,5 @@
-//! Folders in Hugging Face's format.
+//! Folders in Hugging Face's format. That `transformers` 5.24 reads what is written here, with no tensor missing, the same
+//! logits and the same tokens generated, and that ours reads what it writes, was seen once by hand.
 
 use super::*;
 use crate::checkpoint::hugging_face::Misfit;
