@@ -1,54 +1,12 @@
-//! What the comparisons with PyTorch share: tensors as the programs in `parity/` keep them, and the formula of their inputs.
+//! What the comparisons of synapses with PyTorch share.
 
 use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use tch::{Device, Kind, Tensor};
 
 use super::SynapseOutput;
 use crate::parameters::Parameters;
 
-/// Every `stride`-th number of a tensor.
-#[derive(Deserialize)]
-pub(super) struct Kept {
-    shape: Vec<i64>,
-    norm: f64,
-    pub(super) stride: usize,
-    values: Vec<f64>,
-}
+pub(super) use crate::parity::{Kept, formula};
 
-impl Kept {
-    /// `tolerance`: how far a number may be from PyTorch's, absolutely, and relative to the norm of its tensor where that is
-    /// below one.
-    pub(super) fn expect(&self, what: &str, tensor: &Tensor, tolerance: f64) {
-        assert_eq!(tensor.size(), self.shape, "{what}");
-        let values =
-            Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).reshape(-1)).unwrap();
-        let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        assert!(
-            (norm - self.norm).abs() < tolerance * self.norm,
-            "norm of {what}: {norm}, not {}",
-            self.norm
-        );
-        let sampled = values.iter().step_by(self.stride);
-        assert_eq!(sampled.len(), self.values.len(), "{what}");
-        for (ours, theirs) in sampled.zip(&self.values) {
-            assert!(
-                (ours - theirs).abs() < tolerance * self.norm.min(1.0),
-                "{what}: {ours}, not {theirs}"
-            );
-        }
-    }
-}
-
-/// As `formula` of the programs: `bound·sin(0.7·k² + phase)` at the k-th place.
-pub(super) fn formula(shape: &[i64], bound: f64, phase: f64) -> Tensor {
-    let k = Tensor::arange(shape.iter().product::<i64>(), (Kind::Double, Device::Cpu));
-    let values = (&k * 0.7 * &k + phase).sin() * bound;
-    values.reshape(shape).to_kind(Kind::Float)
-}
-
-/// [`Kept::expect`] of all of them, which must be the same.
 pub(super) fn expect_all(
     recorded: &BTreeMap<String, Kept>,
     ours: &Parameters,
