@@ -39,6 +39,14 @@ impl Branch {
         self.accuracy.add(loss::accuracy(target, labels), n);
         Ok(())
     }
+
+    /// This branch if it saw the same examples as the other, or one that saw none: only then can they be compared.
+    fn beside(self, other: &Branch) -> Branch {
+        match self.loss.n == other.loss.n {
+            true => self,
+            false => Branch::default(),
+        }
+    }
 }
 
 impl Trainer {
@@ -64,15 +72,34 @@ impl Trainer {
                 network.add(target, batch.labels())?;
             }
         }
-        // Branches can be compared over the same examples only.
-        let is_whole = network.loss.n == local.loss.n;
-        let whole = |mean: Mean| mean.get().filter(|_| is_whole);
+        let network = network.beside(&local);
         Ok(events::Evaluation {
             step: self.step,
             local_loss: local.loss.get().unwrap_or(f64::NAN),
             local_accuracy: local.accuracy.get().unwrap_or(f64::NAN),
-            network_loss: whole(network.loss),
-            network_accuracy: whole(network.accuracy),
+            network_loss: network.loss.get(),
+            network_accuracy: network.accuracy.get(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn branch(batches: usize) -> Branch {
+        let target = Tensor::from_slice2(&[[-0.1f32, -2.4], [-0.1, -2.4]]);
+        let labels = Tensor::from_slice(&[0i64, 1]);
+        let mut branch = Branch::default();
+        (0..batches).for_each(|_| branch.add(&target, &labels).unwrap());
+        branch
+    }
+
+    #[test]
+    fn branches_are_compared_over_the_same_examples_only() {
+        let local = branch(3);
+        assert_eq!(branch(3).beside(&local).accuracy.get(), Some(0.5));
+        assert_eq!(branch(2).beside(&local).accuracy.get(), None);
+        assert_eq!(branch(2).beside(&local).loss.get(), None);
     }
 }

@@ -454,6 +454,34 @@ fn what_a_neuron_thinks_becomes_a_row_once_per_epoch() {
 }
 
 #[test]
+fn who_withdraws_is_not_kept_a_connection_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let mut trainer = network.trainer(config(60), parts(folder.path()));
+    trainer.step().unwrap();
+    let connected = |trainer: &Trainer| {
+        let peers = trainer.peers.as_ref().unwrap().dendrite.stats();
+        let connected = peers.iter().filter(|peer| peer.connected);
+        let mut hotkeys: Vec<_> = connected.map(|peer| peer.hotkey).collect();
+        hotkeys.sort_unstable();
+        hotkeys
+    };
+    let mut both = [1, 2].map(|position| network.peer(position).hotkey);
+    both.sort_unstable();
+    assert_eq!(connected(&trainer), both);
+    network.withdraw(2);
+    trainer.look_around();
+    assert_eq!(connected(&trainer), [network.peer(1).hotkey]);
+    // It is registered still: what is thought of it stays.
+    assert!(
+        trainer
+            .opinions
+            .by_hotkey()
+            .contains_key(&network.peer(2).hotkey)
+    );
+}
+
+#[test]
 fn who_leaves_the_network_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);

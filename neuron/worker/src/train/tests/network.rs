@@ -108,6 +108,15 @@ impl Network {
         self.register(|other| other != uid);
     }
 
+    /// The chain no longer says where it is, but that it is.
+    pub(super) fn withdraw(&self, uid: u16) {
+        self.views.send_modify(|view| {
+            let mut changed = View::clone(view);
+            changed.peers.retain(|peer| peer.uid != uid);
+            *view = Arc::new(changed);
+        });
+    }
+
     /// Nobody answers at its address any more.
     pub(super) fn kill(&self, position: usize) {
         let node = &self.nodes[position];
