@@ -308,3 +308,27 @@ fn over(ended: Ended) -> anyhow::Result<()> {
     tracing::info!(?end, "training is over");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use neuron::{cli::Command, config};
+
+    use super::*;
+
+    fn train(arguments: &[&str]) -> Train {
+        let arguments = ["neuron", "train"].iter().chain(arguments);
+        let (cli, _) = config::parse(arguments.map(Into::into)).unwrap();
+        match cli.command {
+            Command::Train(train) => *train,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn batches_beyond_what_a_request_may_have_are_refused() {
+        assert!(check_rows(&train(&["--batch-size=256"])).is_ok());
+        let error = check_rows(&train(&["--batch-size=257"])).unwrap_err();
+        assert!(error.to_string().contains("--batch-rows"), "{error}");
+        assert!(check_rows(&train(&["--batch-size=257", "--batch-rows=257"])).is_ok());
+    }
+}
