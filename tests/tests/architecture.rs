@@ -12,7 +12,7 @@
 //! knows the other but by the chain's metadata. Nothing depends on what only tests or measures.
 
 use serde_json::Value;
-use std::{path::Path, process::Command};
+use std::{env, ffi::OsString, path::Path, process::Command};
 
 /// The crates of the chain, each of which may depend on those before it.
 const LAYERS: [&str; 5] = [
@@ -110,9 +110,14 @@ impl Package {
     }
 }
 
+/// The cargo that runs this test, which need not be the one that compiled it.
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// The crates of this workspace with what their manifests name. Needs no network and no lock file.
 fn workspace() -> Vec<Package> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new(cargo())
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
