@@ -7,6 +7,7 @@
 //! * [`Tensor`]: a dense array whose length is what its shape and [`DType`] say. Its bytes are moved, not copied.
 //! * [`Modality`]: which entry point of a model a tensor is for.
 //! * [`Output`]: what is wanted of it.
+//! * [`Fingerprint`]: which tokeniser token ids are of.
 //! * [`Code`]: how a call ended, and which gRPC status says so.
 //! * [`Limits`]: what a receiver takes.
 //!
@@ -26,6 +27,7 @@
 
 mod code;
 mod dtype;
+mod fingerprint;
 mod limits;
 mod modality;
 mod output;
@@ -34,6 +36,7 @@ pub mod v1;
 
 pub use code::{NEURON_CODE, RETRY_AFTER_MS, retry_after, set_retry_after};
 pub use dtype::{DType, UnknownDType};
+pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use limits::{Limits, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_TEXT, MAX_RANK};
 pub use modality::{Modality, UnknownModality};
 pub use output::{Output, UnknownOutput};
