@@ -3,9 +3,10 @@
 //! ```text
 //! incentive ◄── pallet-metagraph ◄── pallet-metagraph-runtime-api ◄── connectome-runtime ◄── connectome-node
 //!
-//! neuron-proto ◄────────┬── neuron-peer ◄───┐
-//! neuron-wallet ◄───────┼── neuron-learn    ├── neuron ◄── neuron-worker
-//!                       └── neuron-metagraph┘
+//! neuron-proto ◄───┬── neuron-peer ◄──────┐
+//! neuron-wallet ◄──┼── neuron-metagraph ◄─┼── neuron ◄── neuron-worker
+//!                  ├── neuron-text ◄──────┘                │
+//!                  └── neuron-learn ◄──────────────────────┘
 //! ```
 //!
 //! A crate of the chain may depend on those to its left, a crate of the neuron on those that [`NEURON`] lists. Neither side
@@ -32,12 +33,16 @@ const CONSENSUS: [&str; 4] = [
 ];
 
 /// The crates of the neuron, each with the crates of this workspace that it may depend on.
-const NEURON: [(&str, &[&str]); 7] = [
+const NEURON: [(&str, &[&str]); 8] = [
     ("neuron-proto", &[]),
     ("neuron-wallet", &[]),
     ("neuron-metagraph", &["neuron-wallet"]),
     ("neuron-peer", &["neuron-proto", "neuron-wallet"]),
-    ("neuron-learn", &["neuron-proto", "neuron-wallet"]),
+    ("neuron-text", &["neuron-proto"]),
+    (
+        "neuron-learn",
+        &["neuron-proto", "neuron-text", "neuron-wallet"],
+    ),
     (
         "neuron",
         &[
@@ -45,6 +50,7 @@ const NEURON: [(&str, &[&str]); 7] = [
             "neuron-metagraph",
             "neuron-peer",
             "neuron-proto",
+            "neuron-text",
             "neuron-wallet",
         ],
     ),
@@ -56,16 +62,19 @@ const NEURON: [(&str, &[&str]); 7] = [
             "neuron-metagraph",
             "neuron-peer",
             "neuron-proto",
+            "neuron-text",
             "neuron-wallet",
         ],
     ),
 ];
 
-/// Who alone among the crates of the neuron may name these: the chain's client, the wire, and libtorch each have one home.
-const HOMES: [(&str, &[&str]); 4] = [
+/// Who alone among the crates of the neuron may name these: the chain's client, the wire, tokenisers, and libtorch each have
+/// one home.
+const HOMES: [(&str, &[&str]); 5] = [
     ("subxt", &["neuron-metagraph"]),
     ("tonic", &["neuron-proto", "neuron-peer"]),
     ("rustls", &["neuron-peer"]),
+    ("tokenizers", &["neuron-text"]),
     ("tch", &["neuron-learn", "neuron-worker"]),
 ];
 
@@ -211,7 +220,7 @@ fn a_crate_of_the_neuron_depends_only_on_what_its_part_needs() {
 }
 
 #[test]
-fn chain_client_wire_and_libtorch_have_one_home_each() {
+fn chain_client_wire_tokenisers_and_libtorch_have_one_home_each() {
     let workspace = workspace();
     for (library, homes) in HOMES {
         for (name, _) in NEURON {

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use neuron_text::atomic;
 use neuron_wallet::PublicKey;
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,6 @@ use tch::TchError;
 
 use crate::{dataset::Position, optim::GradScaler, parameters::Parameters};
 
-pub(crate) mod atomic;
 mod exact;
 pub mod hugging_face;
 mod stored;

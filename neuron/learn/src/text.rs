@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! folder → Corpus      passages of its files, each held out or to learn from, dealt to neurons
-//!        → Tokenizer   token ids, by the checkpoint's tokeniser or by one trained on the passages
+//!        → Tokenizer   of neuron-text: token ids, by the checkpoint's tokeniser or by one trained on the passages
 //!        → CausalBatches    [batch, seq], packed: what a causal language model learns from
 //!        → MaskedBatches    [batch, seq] of two sentences with gaps: what BERT learns from
 //! ```
@@ -21,7 +21,6 @@ mod masked;
 mod masking;
 mod pairs;
 mod sentences;
-mod tokenizer;
 
 pub use causal::CausalBatches;
 pub use corpus::{Corpus, Passages};
@@ -29,7 +28,6 @@ pub use error::TextError;
 pub use masked::{MaskedBatch, MaskedBatches};
 pub use pairs::{FOLLOWS, UNRELATED};
 pub use sentences::sentences;
-pub use tokenizer::{Fingerprint, Special, Tokenizer};
 
 #[cfg(test)]
 mod samples;

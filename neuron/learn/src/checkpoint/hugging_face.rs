@@ -11,14 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use neuron_text::atomic;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tch::{Kind, TchError};
 
-use super::{
-    atomic,
-    stored::{Stored, tensor},
-};
+use super::stored::{Stored, tensor};
 use crate::parameters::Parameters;
 
 mod fit;

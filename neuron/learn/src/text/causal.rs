@@ -14,9 +14,10 @@
 
 use std::{ops::Range, sync::Arc};
 
+use neuron_text::{Special, Tokenizer, TokenizerError};
 use tch::Tensor;
 
-use super::{Passages, Special, TextError, Tokenizer};
+use super::{Passages, TextError};
 use crate::dataset::{Position, order};
 
 /// An endless sequence of batches, `[rows, seq]` token ids each.
@@ -40,7 +41,7 @@ impl CausalBatches {
     ///
     /// # Errors
     ///
-    /// [`TextError::BatchShape`] for rows that predict nothing, [`TextError::NoSuchToken`] without a token that ends texts,
+    /// [`TextError::BatchShape`] for rows that predict nothing, [`TokenizerError::NoSuchToken`] without a token that ends texts,
     /// [`TextError::TooFew`] if an epoch would have no batch, and as [`Passages::read`].
     pub fn new(
         passages: Passages,
@@ -151,9 +152,9 @@ impl CausalBatches {
             let mut passage_tokens = self.tokenizer.encode(&self.passages.read(passage)?)?;
             passage_tokens.push(self.end);
             if passage_tokens.len() as u64 != self.lengths[passage] {
-                return Err(TextError::Library(
+                return Err(TextError::from(TokenizerError::Library(
                     "a text has other tokens than when they were counted".into(),
-                ));
+                )));
             }
             let needed = n_tokens - tokens.len();
             let ids = passage_tokens.into_iter().skip(skipped).take(needed);

@@ -1,8 +1,8 @@
-//! What can be wrong with text and its tokeniser.
+//! What can be wrong with text.
 
 use std::path::PathBuf;
 
-use super::Special;
+use neuron_text::TokenizerError;
 
 /// Why there are no batches of text.
 #[derive(Debug, thiserror::Error)]
@@ -62,41 +62,7 @@ pub enum TextError {
         /// The shortest rows.
         least_seq: usize,
     },
-    /// A tokeniser cannot be read.
-    #[error("{} is not a tokeniser that this program understands: {problem}", path.display())]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// What the library says.
-        problem: String,
-    },
-    /// A tokeniser cannot be written.
-    #[error("cannot write the tokeniser {}: {error}; what was there before is unchanged", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A tokeniser that is asked for is too small.
-    #[error("a tokeniser of bytes needs at least {least} tokens, not {asked}")]
-    Vocabulary {
-        /// How many were asked for.
-        asked: usize,
-        /// One for each byte and each special token.
-        least: usize,
-    },
-    /// A task needs a token that the tokeniser does not have.
-    #[error(
-        "this tokeniser has no token that {special}, which the task needs: none of its special tokens is {names:?}"
-    )]
-    NoSuchToken {
-        /// Its part.
-        special: Special,
-        /// The names by which it is known.
-        names: &'static [&'static str],
-    },
-    /// The library failed.
-    #[error("the tokeniser failed: {0}")]
-    Library(String),
+    /// The tokeniser cannot do what is asked of it.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
 }

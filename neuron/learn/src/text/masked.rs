@@ -16,11 +16,12 @@ mod rows;
 
 use std::sync::Arc;
 
+use neuron_text::Tokenizer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::{Passages, TextError, Tokenizer, pairs::Pairs};
+use super::{Passages, TextError, pairs::Pairs};
 use crate::dataset::{Position, order};
 use crate::synapse::Labels;
 use rows::{LEAST_SEQ, Rows};
@@ -51,7 +52,7 @@ impl MaskedBatches {
     ///
     /// # Errors
     ///
-    /// [`TextError::BatchShape`] for rows without room for two sentences, [`TextError::NoSuchToken`] if the tokeniser lacks
+    /// [`TextError::BatchShape`] for rows without room for two sentences, [`NoSuchToken`](neuron_text::TokenizerError::NoSuchToken) if the tokeniser lacks
     /// one of BERT's, [`TextError::TooFew`] if an epoch would have no batch, and as [`Passages::read`].
     pub fn new(
         passages: Passages,

@@ -6,9 +6,9 @@
 //!
 //! The origin drew replacements from one id too many.
 
+use neuron_text::{Special, Tokenizer, TokenizerError};
 use rand::{Rng, seq::IndexedRandom};
 
-use super::{Special, TextError, Tokenizer};
 use crate::loss::IGNORED;
 
 /// Share of tokens that a model is to fill in.
@@ -43,8 +43,8 @@ pub(super) struct Masking {
 impl Masking {
     /// # Errors
     ///
-    /// [`TextError::NoSuchToken`] without a mask.
-    pub(super) fn of(tokenizer: &Tokenizer) -> Result<Masking, TextError> {
+    /// [`TokenizerError::NoSuchToken`] without a mask.
+    pub(super) fn of(tokenizer: &Tokenizer) -> Result<Masking, TokenizerError> {
         Ok(Masking {
             mask: tokenizer.special(Special::Mask)?.into(),
             ordinary: tokenizer.ordinary(),

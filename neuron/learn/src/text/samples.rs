@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use neuron_text::{Special, Tokenizer};
 use tempfile::TempDir;
 
-use super::{Corpus, Passages, Special, Tokenizer};
+use super::{Corpus, Passages, TextError};
 
 /// Every part of a special token.
 pub(super) const ALL: [Special; 5] = [
@@ -59,7 +60,8 @@ pub(super) fn passages(n_sentences: usize) -> (TempDir, Passages) {
 /// A tokeniser of [`prose`], with every special token.
 pub(super) fn tokenizer() -> Arc<Tokenizer> {
     static TRAINED: LazyLock<Arc<Tokenizer>> = LazyLock::new(|| {
-        Arc::new(Tokenizer::train([Ok(prose(200))].into_iter(), 300, &ALL).unwrap())
+        let texts = [Ok::<_, TextError>(prose(200))];
+        Arc::new(Tokenizer::train(texts.into_iter(), 300, &ALL).unwrap())
     });
     TRAINED.clone()
 }

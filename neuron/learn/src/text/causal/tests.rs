@@ -157,12 +157,13 @@ fn batches_that_could_not_be_drawn_are_refused() {
             ..
         }
     ));
-    let endless = Tokenizer::train(std::iter::empty(), 300, &ALL[..4]).unwrap();
+    let nothing = std::iter::empty::<Result<String, TextError>>();
+    let endless = Tokenizer::train(nothing, 300, &ALL[..4]).unwrap();
     assert!(matches!(
         CausalBatches::new(passages, Arc::new(endless), [1, 8], 0),
-        Err(TextError::NoSuchToken {
+        Err(TextError::Tokenizer(TokenizerError::NoSuchToken {
             special: Special::End,
             ..
-        })
+        }))
     ));
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use neuron_text::{Special, Tokenizer, TokenizerError};
 use rand::Rng;
 use tch::Tensor;
 
 use super::MaskedBatch;
 use crate::loss::IGNORED;
 use crate::synapse::Labels;
-use crate::text::{Special, TextError, Tokenizer, masking::Masking, pairs::Pair};
+use crate::text::{TextError, masking::Masking, pairs::Pair};
 
 /// Special tokens of a row: one before the sentences and one after each.
 const N_SPECIAL: usize = 3;
@@ -38,8 +39,8 @@ pub(super) struct Rows {
 impl Rows {
     /// # Errors
     ///
-    /// [`TextError::NoSuchToken`] if the tokeniser lacks a token that rows need.
-    pub(super) fn new(tokenizer: Arc<Tokenizer>, max_seq: usize) -> Result<Rows, TextError> {
+    /// [`TokenizerError::NoSuchToken`] if the tokeniser lacks a token that rows need.
+    pub(super) fn new(tokenizer: Arc<Tokenizer>, max_seq: usize) -> Result<Rows, TokenizerError> {
         let id = |special| tokenizer.special(special).map(i64::from);
         Ok(Rows {
             masking: Masking::of(&tokenizer)?,

@@ -1,9 +1,11 @@
+use neuron_text::{Special, TokenizerError};
+
 use super::*;
 use crate::{
     dataset::Position,
     loss::IGNORED,
     text::{
-        FOLLOWS, Special, UNRELATED,
+        FOLLOWS, UNRELATED,
         samples::{ALL, passages, tokenizer},
     },
 };
@@ -145,9 +147,10 @@ fn batches_that_could_not_be_drawn_are_refused() {
         refused([100, 16]),
         TextError::TooFew { needed: 100, .. }
     ));
-    let maskless = Tokenizer::train(std::iter::empty(), 300, &[Special::End]).unwrap();
+    let nothing = std::iter::empty::<Result<String, TextError>>();
+    let maskless = Tokenizer::train(nothing, 300, &[Special::End]).unwrap();
     assert!(matches!(
         MaskedBatches::new(passages, Arc::new(maskless), [1, 8], 0),
-        Err(TextError::NoSuchToken { .. })
+        Err(TextError::Tokenizer(TokenizerError::NoSuchToken { .. }))
     ));
 }

@@ -9,12 +9,11 @@ mod train;
 
 use std::path::Path;
 
+use neuron_proto::Fingerprint;
 use tokenizers::ModelWrapper;
 
-use super::TextError;
-use crate::checkpoint::atomic;
+use crate::{TokenizerError, atomic};
 
-pub use fingerprint::Fingerprint;
 pub use special::Special;
 
 /// A tokeniser: what decides which ids stand for a text.
@@ -29,13 +28,13 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TextError::Unreadable`], or [`TextError::Tokenizer`] if it is of a kind that is not known.
-    pub fn load(path: &Path) -> Result<Tokenizer, TextError> {
-        let json = std::fs::read(path).map_err(|error| TextError::Unreadable {
+    /// [`TokenizerError::Unreadable`], or [`TokenizerError::NotUnderstood`] if it is of a kind that is not known.
+    pub fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
+        let json = std::fs::read(path).map_err(|error| TokenizerError::Unreadable {
             path: path.to_owned(),
             error,
         })?;
-        let not_understood = |problem: String| TextError::Tokenizer {
+        let not_understood = |problem: String| TokenizerError::NotUnderstood {
             path: path.to_owned(),
             problem,
         };
@@ -57,7 +56,7 @@ impl Tokenizer {
             model.dropout = None;
             library.with_model(model);
         }
-        let fingerprint = Fingerprint::of(&library);
+        let fingerprint = fingerprint::of(&library);
         library.set_encode_special_tokens(true);
         library.with_padding(None);
         library
@@ -73,10 +72,10 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TextError::Write`]; what was at `path` before is there still.
-    pub fn save(&self, path: &Path) -> Result<(), TextError> {
+    /// [`TokenizerError::Write`]; what was at `path` before is there still.
+    pub fn save(&self, path: &Path) -> Result<(), TokenizerError> {
         let json = serde_json::to_vec(&self.library).expect("a tokeniser is read from JSON");
-        atomic::write(path, &json).map_err(|error| TextError::Write {
+        atomic::write(path, &json).map_err(|error| TokenizerError::Write {
             path: path.to_owned(),
             error,
         })
@@ -98,8 +97,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TextError::Library`] for a character that a tokeniser without bytes and without an unknown token cannot write.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+    /// [`TokenizerError::Library`] for a character that a tokeniser without bytes and without an unknown token cannot write.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self.library.encode_fast(text, false).map_err(library)?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -109,8 +108,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TextError::Library`] if the tokeniser cannot be read backwards.
-    pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
+    /// [`TokenizerError::Library`] if the tokeniser cannot be read backwards.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         self.library.decode(ids, true).map_err(library)
     }
 
@@ -118,15 +117,15 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TextError::NoSuchToken`] if there is none.
-    pub fn special(&self, special: Special) -> Result<u32, TextError> {
+    /// [`TokenizerError::NoSuchToken`] if there is none.
+    pub fn special(&self, special: Special) -> Result<u32, TokenizerError> {
         let added = self.library.get_added_vocabulary();
         special
             .names()
             .iter()
             .filter(|name| added.is_special_token(name))
             .find_map(|name| self.library.token_to_id(name))
-            .ok_or(TextError::NoSuchToken {
+            .ok_or(TokenizerError::NoSuchToken {
                 special,
                 names: special.names(),
             })
@@ -148,8 +147,8 @@ impl Tokenizer {
 }
 
 /// What the library says.
-fn library(error: tokenizers::Error) -> TextError {
-    TextError::Library(error.to_string())
+fn library(error: tokenizers::Error) -> TokenizerError {
+    TokenizerError::Library(error.to_string())
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ use tempfile::NamedTempFile;
 /// They are written to a file beside it, flushed to the disk, and renamed over it, which POSIX does at once. Then the
 /// folder is flushed as well, without which a power cut could undo the rename. A process that is killed in between leaves
 /// a file named `.tmp…`, and the old one.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+///
+/// What the system says; unless it is of the last flush, what was at `path` before is there still.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 

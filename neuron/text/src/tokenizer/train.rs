@@ -16,7 +16,8 @@ use tokenizers::{
     pre_tokenizers::byte_level::ByteLevel,
 };
 
-use super::{Special, TextError, Tokenizer, library};
+use super::{Special, Tokenizer, library};
+use crate::TokenizerError;
 
 /// A pair is no token before it was seen so often. The library's own default for tokenisers of bytes.
 const LEAST_FREQUENCY: u64 = 2;
@@ -29,18 +30,18 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// The first error of `texts`; [`TextError::Vocabulary`] unless there is room for each byte and each special token.
-    pub fn train(
-        texts: impl Iterator<Item = Result<String, TextError>> + Send,
+    /// The first error of `texts`; [`TokenizerError::Vocabulary`] unless there is room for each byte and each special token.
+    pub fn train<E: From<TokenizerError> + Send>(
+        texts: impl Iterator<Item = Result<String, E>> + Send,
         vocab_size: usize,
         specials: &[Special],
-    ) -> Result<Tokenizer, TextError> {
+    ) -> Result<Tokenizer, E> {
         let least = BYTES + specials.len();
         if vocab_size < least {
-            return Err(TextError::Vocabulary {
+            return Err(E::from(TokenizerError::Vocabulary {
                 asked: vocab_size,
                 least,
-            });
+            }));
         }
         let specials = specials
             .iter()

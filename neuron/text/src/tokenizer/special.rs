@@ -20,7 +20,7 @@ pub enum Special {
 impl Special {
     /// What the field calls a token of this part: BERT's name, RoBERTa's, or GPT-2's. A tokeniser trained here uses the
     /// first.
-    pub(crate) fn names(self) -> &'static [&'static str] {
+    pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Special::Pad => &["[PAD]", "<pad>", "<|pad|>"],
             Special::Class => &["[CLS]", "<s>"],

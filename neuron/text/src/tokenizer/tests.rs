@@ -1,20 +1,40 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::text::samples::{ALL, prose, tokenizer};
+
+/// Every part of a special token.
+const ALL: [Special; 5] = [
+    Special::Pad,
+    Special::Class,
+    Special::Separator,
+    Special::Mask,
+    Special::End,
+];
+
+/// So many sentences. Each tells its number.
+fn prose(n_sentences: usize) -> String {
+    (0..n_sentences)
+        .map(|number| {
+            let fruit = ["apples", "pears", "a quince", "seven plums"][number % 4];
+            format!("Sentence {number} tells of {fruit}. ")
+        })
+        .collect()
+}
 
 fn train(text: &str, vocab_size: usize) -> Tokenizer {
-    Tokenizer::train(
-        [Ok(text.to_owned())].into_iter(),
-        vocab_size,
-        &[Special::End],
-    )
-    .unwrap()
+    train_for(&[Special::End], text, vocab_size)
+}
+
+fn train_for(specials: &[Special], text: &str, vocab_size: usize) -> Tokenizer {
+    let texts = [Ok::<_, TokenizerError>(text.to_owned())];
+    Tokenizer::train(texts.into_iter(), vocab_size, specials).unwrap()
 }
 
 /// Writes a tokeniser's JSON and reads it.
-fn read(json: &Value) -> Result<Tokenizer, TextError> {
+fn read(json: &Value) -> Result<Tokenizer, TokenizerError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, json.to_string()).unwrap();
@@ -78,7 +98,8 @@ fn frequent_words_become_tokens() {
 proptest! {
     #[test]
     fn any_text_comes_back(text in "\\PC{0,40}|[ -~\n\t]{0,40}") {
-        let tokenizer = tokenizer();
+        static TRAINED: LazyLock<Tokenizer> = LazyLock::new(|| train_for(&ALL, &prose(200), 300));
+        let tokenizer = &*TRAINED;
         prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()).unwrap(), text);
     }
 }
@@ -87,7 +108,7 @@ proptest! {
 fn a_tokeniser_returns_from_the_disk_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
-    let saved = Tokenizer::train([Ok(prose(200))].into_iter(), 400, &ALL).unwrap();
+    let saved = train_for(&ALL, &prose(200), 400);
     train("an older one", 300).save(&path).unwrap();
     saved.save(&path).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -205,7 +226,7 @@ fn a_special_token_that_is_missing_is_named() {
         .unwrap_err();
     assert!(matches!(
         error,
-        TextError::NoSuchToken {
+        TokenizerError::NoSuchToken {
             special: Special::End,
             ..
         }
@@ -216,30 +237,37 @@ fn a_special_token_that_is_missing_is_named() {
 #[test]
 fn what_is_no_tokeniser_is_refused() {
     let missing = Tokenizer::load(Path::new("/nowhere/tokenizer.json"));
-    assert!(matches!(missing, Err(TextError::Unreadable { .. })));
+    assert!(matches!(missing, Err(TokenizerError::Unreadable { .. })));
     for json in [json!({}), json!([]), json!({"model": {"type": "Oracle"}})] {
         assert!(
-            matches!(read(&json), Err(TextError::Tokenizer { .. })),
+            matches!(read(&json), Err(TokenizerError::NotUnderstood { .. })),
             "{json}"
         );
     }
 }
 
 #[test]
-fn training_needs_room_for_bytes_and_text_that_can_be_read() {
-    let small = Tokenizer::train(std::iter::empty(), 260, &ALL).unwrap_err();
+fn training_needs_room_for_bytes_and_special_tokens() {
+    let texts = std::iter::empty::<Result<String, TokenizerError>>();
+    let small = Tokenizer::train(texts, 260, &ALL).unwrap_err();
     assert!(matches!(
         small,
-        TextError::Vocabulary {
+        TokenizerError::Vocabulary {
             asked: 260,
             least: 261
         }
     ));
-    let unreadable = || TextError::NotUtf8 {
+}
+
+#[test]
+fn training_ends_with_the_first_text_that_cannot_be_read() {
+    let unreadable = || TokenizerError::Unreadable {
         path: "a.txt".into(),
-        offset: 7,
+        error: std::io::ErrorKind::NotFound.into(),
     };
     let texts = [Ok(prose(10)), Err(unreadable()), Ok(prose(10))];
     let failed = Tokenizer::train(texts.into_iter(), 300, &[]).unwrap_err();
-    assert!(matches!(failed, TextError::NotUtf8 { offset: 7, .. }));
+    assert!(
+        matches!(failed, TokenizerError::Unreadable { path, .. } if path == Path::new("a.txt"))
+    );
 }

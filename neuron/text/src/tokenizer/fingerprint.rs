@@ -11,41 +11,22 @@
 //! and length before it. What is null, false or empty is left out, so that a field that a later version of the format adds,
 //! and that a tokeniser does not use, changes nothing.
 
-use std::fmt;
-
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use neuron_proto::Fingerprint;
 use serde_json::Value;
 
 /// The parts of a tokeniser that decide.
 const PARTS: [&str; 4] = ["added_tokens", "model", "normalizer", "pre_tokenizer"];
 
-/// What tells tokenisers apart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl Fingerprint {
-    pub(super) fn of(library: &tokenizers::Tokenizer) -> Fingerprint {
-        let json = serde_json::to_value(library).expect("a tokeniser is read from JSON");
-        let mut hash = Blake2b::<U32>::new();
-        for part in PARTS {
-            hash.update(part);
-            feed(&json[part], &mut hash);
-        }
-        Fingerprint(hash.finalize().into())
+/// What tells this tokeniser apart.
+pub(super) fn of(library: &tokenizers::Tokenizer) -> Fingerprint {
+    let json = serde_json::to_value(library).expect("a tokeniser is read from JSON");
+    let mut hash = Blake2b::<U32>::new();
+    for part in PARTS {
+        hash.update(part);
+        feed(&json[part], &mut hash);
     }
-}
-
-impl fmt::Display for Fingerprint {
-    /// Hexadecimal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+    Fingerprint(hash.finalize().into())
 }
 
 /// Hashes a value in its canonical form.
