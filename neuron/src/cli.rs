@@ -4,8 +4,10 @@
 //! with an `env` here. Each has one name in three spellings, `--learning-rate`, `CONNECTOME_LEARNING_RATE` and
 //! `learning-rate = 0.01`, and means the same in every command that has it.
 
+mod architecture;
 mod axon;
 mod chain;
+mod data;
 mod dendrite;
 mod device;
 mod duration;
@@ -28,8 +30,10 @@ use std::net::SocketAddr;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use architecture::{ArchitectureSettings, DpnName};
 pub use axon::AxonSettings;
 pub use chain::{Doctor, MetagraphCommand, NetworkCommand, Register};
+pub use data::{DataSettings, DatasetName};
 pub use dendrite::{DendriteSettings, Wire};
 pub use device::{Device, DeviceError};
 pub use global::{Global, LogFormat};
@@ -41,7 +45,7 @@ pub use secret::Secret;
 pub(crate) use settings::{command, settings_command};
 pub use shard::{Shard, ShardError};
 pub use stake::{StakeAmount, StakeCommand};
-pub use training::{DatasetName, ScheduleName, TrainingSettings};
+pub use training::{ScheduleName, TrainingSettings};
 pub use wallet::{Import, New, Scope, Show, WalletCommand};
 pub use weights::{Opinion, OpinionError, WeightsCommand};
 
@@ -176,12 +180,18 @@ pub struct Serve {
 /// `neuron train`.
 #[derive(Clone, Debug, Args)]
 pub struct Train {
-    /// What and how it learns.
+    /// What it learns from.
+    #[command(flatten)]
+    pub data: DataSettings,
+    /// How it learns.
     #[command(flatten)]
     pub training: TrainingSettings,
     /// What learns and is served.
     #[command(flatten)]
     pub model: ModelSettings,
+    /// How wide and deep that is, if it is new.
+    #[command(flatten)]
+    pub architecture: ArchitectureSettings,
     /// How peers are asked.
     #[command(flatten)]
     pub dendrite: DendriteSettings,

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     KeysError, PromptError,
     config::{ConfigError, NotUnderstood},
+    task::OtherTaskError,
 };
 
 /// Shown at the end of `neuron --help`.
@@ -74,6 +75,7 @@ impl Exit {
         if is_unanswered
             || cause.is::<UsageError>()
             || cause.is::<ConfigError>()
+            || cause.is::<OtherTaskError>()
             || cause.is::<PromptError>()
         {
             Some(Exit::Usage)

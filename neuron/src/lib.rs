@@ -15,6 +15,7 @@ pub mod metrics;
 mod output;
 mod prompt;
 pub mod roster;
+pub mod task;
 pub mod telemetry;
 
 pub use advertise::{AdvertiseError, advertised};

@@ -11,15 +11,12 @@ use super::{Device, global::path};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelSettings {
-    /// Model that learns and is served
-    #[arg(
-        long,
-        env = "CONNECTOME_SYNAPSE",
-        value_name = "NAME",
-        value_enum,
-        default_value = "mnist"
-    )]
-    pub synapse: SynapseName,
+    /// Model that learns and is served [default: that of the run's checkpoint, or mnist]
+    #[arg(long, env = "CONNECTOME_SYNAPSE", value_name = "NAME", value_enum)]
+    pub synapse: Option<SynapseName>,
+    /// Folder of a bert or gpt to begin with, as Hugging Face has it: config.json, model.safetensors, tokenizer.json
+    #[arg(long, env = "CONNECTOME_PRETRAINED", value_name = "FOLDER", value_parser = path)]
+    pub pretrained: Option<PathBuf>,
     /// Where it computes: auto, cpu, cuda or cuda:1
     #[arg(
         long,
@@ -71,8 +68,26 @@ impl ModelSettings {
 /// A model that there is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SynapseName {
-    /// Tells handwritten digits apart
+    /// Tells handwritten digits apart: a small feed-forward network
     Mnist,
+    /// Tells colour images of 32×32 apart: a dual path network
+    Cifar,
+    /// Fills gaps in text: an encoder
+    Bert,
+    /// Tells how text goes on: GPT-2
+    Gpt,
+}
+
+impl SynapseName {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mnist => "mnist",
+            Self::Cifar => "cifar",
+            Self::Bert => "bert",
+            Self::Gpt => "gpt",
+        }
+    }
 }
 
 /// What peers are answered.

@@ -1,35 +1,13 @@
-//! Settings of training: data, optimiser, router, what is told to peers and the chain.
+//! Settings of training: optimiser, router, what is told to peers and the chain.
 
-use std::{num::NonZeroU32, num::NonZeroU64, path::PathBuf};
+use std::num::{NonZeroU32, NonZeroU64};
 
 use clap::{Args, ValueEnum};
 
-use super::{Shard, global::path};
-
-/// What is learned, and how.
+/// How it is learned.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingSettings {
-    /// Data to learn from
-    #[arg(
-        long,
-        env = "CONNECTOME_DATASET",
-        value_name = "NAME",
-        value_enum,
-        default_value = "digits"
-    )]
-    pub dataset: DatasetName,
-    /// Folder of the data, for datasets that do not come with the program
-    #[arg(long, env = "CONNECTOME_DATA", value_name = "FOLDER", value_parser = path)]
-    pub data: Option<PathBuf>,
-    /// Part of the data that this neuron learns from: 0/5 is the first of five
-    #[arg(
-        long,
-        env = "CONNECTOME_SHARD",
-        value_name = "I/N",
-        default_value = "0/1"
-    )]
-    pub shard: Shard,
     /// Stop after this many steps [default: go on]
     #[arg(long, env = "CONNECTOME_STEPS", value_name = "NUMBER")]
     pub steps: Option<NonZeroU64>,
@@ -39,14 +17,6 @@ pub struct TrainingSettings {
     /// Steps between two evaluations; the best model so far is saved and served [default: a pass through the data]
     #[arg(long, env = "CONNECTOME_EPOCH_STEPS", value_name = "NUMBER")]
     pub epoch_steps: Option<NonZeroU64>,
-    /// Examples of a step
-    #[arg(
-        long,
-        env = "CONNECTOME_BATCH_SIZE",
-        value_name = "NUMBER",
-        default_value = "64"
-    )]
-    pub batch_size: NonZeroU32,
     /// Learning rate of stochastic gradient descent
     #[arg(long, env = "CONNECTOME_LEARNING_RATE", value_name = "NUMBER", default_value = "0.01", value_parser = not_negative)]
     pub learning_rate: f64,
@@ -138,15 +108,6 @@ impl TrainingSettings {
     }
 }
 
-/// Data that there is.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DatasetName {
-    /// 1,797 real handwritten digits, which come with the program
-    Digits,
-    /// 70,000 handwritten digits, from the four idx files in --data
-    Mnist,
-}
-
 /// How the learning rate changes with time.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ScheduleName {
@@ -171,7 +132,7 @@ fn not_negative(text: &str) -> Result<f64, String> {
     )
 }
 
-fn below_one(text: &str) -> Result<f64, String> {
+pub(super) fn below_one(text: &str) -> Result<f64, String> {
     number(
         text,
         |number| (0.0..1.0).contains(&number),
@@ -211,7 +172,6 @@ mod tests {
             ("--learning-rate", "-1"),
             ("--momentum", "1"),
             ("--clip", "inf"),
-            ("--batch-size", "0"),
             ("--steps", "0"),
         ] {
             assert!(

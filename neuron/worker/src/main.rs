@@ -3,6 +3,8 @@
 //! `neuron serve` and `neuron train` become this program, with the same command line. It is one of its own so that all
 //! other commands start without libtorch.
 
+mod blueprint;
+mod data;
 mod nucleus_model;
 mod presence;
 mod run;

@@ -2,7 +2,7 @@
 
 use neuron_learn::synapse::{Synapse, SynapseError};
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
-use neuron_proto::{Modality, Output, Tensor, TensorError};
+use neuron_proto::{Fingerprint, Modality, Output, Tensor, TensorError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,8 +20,8 @@ pub(crate) enum Answers {
 
 impl Answers {
     /// The model for the nucleus: a copy of this synapse, which training does not touch, or noise in its place.
-    pub(crate) fn model(self, synapse: &dyn Synapse, accepts_gradients: bool) -> Box<dyn Model> {
-        let specs = specs(synapse, accepts_gradients);
+    pub(crate) fn model(self, synapse: &dyn Synapse, offer: Offer) -> Box<dyn Model> {
+        let specs = specs(synapse, offer);
         match self {
             Self::Honest => Box::new(Honest {
                 synapse: synapse.copy(),
@@ -35,7 +35,16 @@ impl Answers {
     }
 }
 
-fn specs(synapse: &dyn Synapse, accepts_gradients: bool) -> Vec<SynapseSpec> {
+/// What is offered with a model that the model itself does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// Whose token ids it takes, if it takes any.
+    pub(crate) tokenizer: Option<Fingerprint>,
+    /// Whether peers may send gradients.
+    pub(crate) accepts_gradients: bool,
+}
+
+fn specs(synapse: &dyn Synapse, offer: Offer) -> Vec<SynapseSpec> {
     let entry_points = synapse.entry_points().into_iter();
     entry_points
         .map(|entry_point| SynapseSpec {
@@ -44,7 +53,10 @@ fn specs(synapse: &dyn Synapse, accepts_gradients: bool) -> Vec<SynapseSpec> {
             input_shape: entry_point.input_shape,
             output_shape: entry_point.output_shape,
             prediction_shape: entry_point.prediction_shape,
-            accepts_gradients,
+            tokenizer: offer
+                .tokenizer
+                .filter(|_| entry_point.modality == Modality::Text),
+            accepts_gradients: offer.accepts_gradients,
         })
         .collect()
 }
@@ -104,13 +116,22 @@ impl Garbage {
             .ok_or_else(|| ModelError::NotImplemented(modality.to_string()))
     }
 
-    /// Uniform in `[-1, 1)`, `[rows, row_shape..]`.
-    fn noise(&mut self, rows: u32, row_shape: &[u32]) -> (Vec<u32>, Vec<f32>) {
-        let shape = [&[rows], row_shape].concat();
+    /// Uniform in `[-1, 1)`, in the shape of this output for these inputs.
+    fn noise(
+        &mut self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<(Vec<u32>, Vec<f32>), ModelError> {
+        let row_shape = self
+            .spec(modality)?
+            .row_shape(output, inputs.row_shape())
+            .ok_or_else(|| ModelError::NotImplemented(format!("no {output} for {modality}")))?;
+        let shape = [&[inputs.rows()], &row_shape[..]].concat();
         let n_values = shape.iter().map(|&size| size as usize).product();
         let rng = &mut self.rng;
         let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0));
-        (shape, noise.collect())
+        Ok((shape, noise.collect()))
     }
 }
 
@@ -121,20 +142,14 @@ impl Model for Garbage {
 
     /// Uniform in `[-1, 1)`.
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        let row_shape = self.spec(modality)?.output_shape.clone();
-        let (shape, noise) = self.noise(inputs.rows(), &row_shape);
+        let (shape, noise) = self.noise(modality, Output::Encoding, inputs)?;
         Tensor::from_f32_vec(&shape, noise).map_err(failed)
     }
 
     /// Probabilities drawn at random: a lie in good form, which nothing but others' opinions gives away.
     fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        let spec = self.spec(modality)?;
-        let row_shape = spec
-            .prediction_shape
-            .clone()
-            .ok_or_else(|| ModelError::NotImplemented(format!("no predictions for {modality}")))?;
-        let (shape, mut noise) = self.noise(inputs.rows(), &row_shape);
-        let n_classes = row_shape.last().map_or(1, |&size| size as usize);
+        let (shape, mut noise) = self.noise(modality, Output::Prediction, inputs)?;
+        let n_classes = shape.last().map_or(1, |&size| size as usize);
         for row in noise.chunks_mut(n_classes.max(1)) {
             let log_sum = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
             row.iter_mut().for_each(|logit| *logit -= log_sum);
@@ -149,7 +164,7 @@ fn failed(error: TensorError) -> ModelError {
 
 #[cfg(test)]
 mod tests {
-    use neuron_learn::synapse::{Mnist, MnistConfig};
+    use neuron_learn::synapse::{Gpt, Gpt2Config, Mnist, MnistConfig};
     use neuron_proto::DType;
     use tch::Device;
 
@@ -171,7 +186,7 @@ mod tests {
     #[test]
     fn an_honest_answer_is_that_of_the_copy() {
         let synapse = mnist();
-        let mut model = Answers::Honest.model(&synapse, false);
+        let mut model = Answers::Honest.model(&synapse, Offer::default());
         let expected = |output| synapse.serve(Modality::Image, output, &images(3)).unwrap();
         assert_eq!(
             model.forward(Modality::Image, &images(3)).unwrap(),
@@ -186,7 +201,7 @@ mod tests {
     #[test]
     fn garbage_has_the_shape_of_an_answer_and_repeats_with_its_seed() {
         let answer = |seed| {
-            let mut model = Answers::Garbage { seed }.model(&mnist(), false);
+            let mut model = Answers::Garbage { seed }.model(&mnist(), Offer::default());
             model.forward(Modality::Image, &images(3)).unwrap()
         };
         assert_eq!(
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn garbage_predicts_with_probabilities_that_sum_to_one() {
-        let mut model = Answers::Garbage { seed: 1 }.model(&mnist(), false);
+        let mut model = Answers::Garbage { seed: 1 }.model(&mnist(), Offer::default());
         let prediction = model.predict(Modality::Image, &images(3)).unwrap();
         assert_eq!(prediction.shape(), [3, 10]);
         for row in prediction.to_f32().unwrap().chunks(10) {
@@ -212,17 +227,37 @@ mod tests {
     #[test]
     fn both_say_that_they_serve_the_same() {
         let synapse = mnist();
+        let offer = Offer {
+            accepts_gradients: true,
+            ..Offer::default()
+        };
         let [honest, garbage] = [Answers::Honest, Answers::Garbage { seed: 1 }]
-            .map(|answers| answers.model(&synapse, true));
+            .map(|answers| answers.model(&synapse, offer));
         assert_eq!(honest.synapses(), garbage.synapses());
         assert!(honest.synapses()[0].accepts_gradients);
+    }
+
+    #[test]
+    fn garbage_of_text_is_as_long_as_the_text() {
+        let gpt = Gpt::new(Gpt2Config::tiny(20), 0, Device::Cpu);
+        let offer = Offer {
+            tokenizer: Some(Fingerprint([7; 32])),
+            ..Offer::default()
+        };
+        let mut model = Answers::Garbage { seed: 1 }.model(&gpt, offer);
+        assert_eq!(model.synapses()[0].tokenizer, offer.tokenizer);
+        let texts = Tensor::from_i64(&[2, 5], &[3; 10]).unwrap();
+        let encoding = model.forward(Modality::Text, &texts).unwrap();
+        assert_eq!(encoding.shape(), [2, 5, 32]);
+        let prediction = model.predict(Modality::Text, &texts).unwrap();
+        assert_eq!(prediction.shape(), [2, 20]);
     }
 
     #[test]
     fn what_is_not_served_is_not_implemented() {
         for answers in [Answers::Honest, Answers::Garbage { seed: 1 }] {
             let error = answers
-                .model(&mnist(), false)
+                .model(&mnist(), Offer::default())
                 .forward(Modality::Text, &images(1))
                 .unwrap_err();
             assert!(matches!(error, ModelError::NotImplemented(_)), "{error}");

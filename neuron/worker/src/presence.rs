@@ -12,7 +12,10 @@ mod view;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use neuron::exit::NotRegisteredError;
+use neuron::{
+    exit::NotRegisteredError,
+    task::{OtherTaskError, Task},
+};
 use neuron_learn::synapse::Synapse;
 use neuron_metagraph::{Chain, ChainError, Following, Metagraph};
 use neuron_peer::{
@@ -30,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::view::View;
 use self::{announce::Announcer, metrics::ChainMetrics};
-use crate::nucleus_model::Answers;
+use crate::nucleus_model::{Answers, Offer};
 
 /// Gradients of peers that may wait for the trainer.
 const GRADIENTS_WAITING: usize = 64;
@@ -57,8 +60,10 @@ pub(crate) struct Settings {
     pub(crate) nucleus: NucleusConfig,
     /// What it answers.
     pub(crate) answers: Answers,
-    /// Whether peers may send gradients.
-    pub(crate) wants_gradients: bool,
+    /// What its model is for, if it is known.
+    pub(crate) task: Option<Task>,
+    /// What is offered with the model: among it, whether peers may send gradients.
+    pub(crate) offer: Offer,
 }
 
 /// A neuron that is present.
@@ -91,6 +96,9 @@ pub(crate) enum PresenceError {
     /// Nobody knows it. Not transparent, for the same reason.
     #[error("cannot take part")]
     NotRegistered(#[from] NotRegisteredError),
+    /// It has no business there. Not transparent, for the same reason.
+    #[error("cannot take part")]
+    OtherTask(#[from] OtherTaskError),
     /// It cannot listen.
     #[error("cannot listen on {address}: {error}; choose another address with --listen")]
     Listen {
@@ -118,7 +126,7 @@ impl Presence {
     ///
     /// # Errors
     ///
-    /// If it is not registered, the chain cannot be reached, or it cannot listen.
+    /// If it is not registered, its model is for another task, the chain cannot be reached, or it cannot listen.
     pub(crate) async fn open(
         settings: Settings,
         synapse: &dyn Synapse,
@@ -131,6 +139,9 @@ impl Presence {
             let netid = settings.netid;
             return Err(NotRegisteredError { hotkey, netid }.into());
         };
+        if let Some(task) = settings.task {
+            task.check(settings.netid, &registered.task)?;
+        }
         let identity = Identity::new(settings.hotkey.clone())?;
         let (listener, bound) = listen(settings.listen).await?;
         let address = neuron::advertised(bound, settings.advertise, &settings.chain)?;
@@ -140,10 +151,11 @@ impl Presence {
             address,
             plaintext: settings.plaintext,
         };
-        let model = settings.answers.model(synapse, settings.wants_gradients);
+        let model = settings.answers.model(synapse, settings.offer);
         let (nucleus, guard) = Nucleus::start(model, settings.nucleus)?;
         let (gradient_sender, gradients) = settings
-            .wants_gradients
+            .offer
+            .accepts_gradients
             .then(|| gradients(GRADIENTS_WAITING))
             .unzip();
 

@@ -1,26 +1,34 @@
 //! `neuron train`: everything put together, until training is over or somebody stops it.
 
-use std::{path::PathBuf, thread};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+};
 
 use anyhow::Context;
 use neuron::{
-    cli::{Global, Train},
+    cli::{DatasetName, Global, SynapseName, Train},
     exit::UsageError,
+    task::Task,
 };
 use neuron_learn::{
-    dataset::{Batches, Examples, LastBatch},
     device,
     events::{RunLog, Start},
     parameters,
     synapse::Synapse,
 };
+use neuron_peer::dendrite::Entry;
+use neuron_proto::Fingerprint;
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
+use tch::Device;
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    nucleus_model::Answers,
+    blueprint::Blueprint,
+    data::{self, Data, Text},
+    nucleus_model::{Answers, Offer},
     presence::{self, Presence},
     serve::{listen_for_metrics, presence_settings, serve_metrics},
     settings,
@@ -37,10 +45,9 @@ pub(crate) async fn train(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let device = settings::open_device(&train.model)?;
-    let synapse = settings::synapse(&train.model, device);
     match train.training.alone {
-        true => alone(global, train, synapse, stop).await,
-        false => together(global, train, synapse, stop).await,
+        true => alone(global, train, device, stop).await,
+        false => together(global, train, device, stop).await,
     }
 }
 
@@ -48,11 +55,11 @@ pub(crate) async fn train(
 async fn alone(
     global: &Global,
     train: &Train,
-    synapse: Box<dyn Synapse>,
+    device: Device,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let nobody = PublicKey([0; 32]);
-    let run = Run::new(global, train, synapse, nobody)?;
+    let run = Run::new(global, train, device, nobody)?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     show(metrics, None, &run.metrics, &stop)?;
     over(start(run.trainer(train, Network::default(), stop)?)?.await)
@@ -62,20 +69,20 @@ async fn alone(
 async fn together(
     global: &Global,
     train: &Train,
-    synapse: Box<dyn Synapse>,
+    device: Device,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let hotkey = global.hotkey()?;
     check_rows(train)?;
     // All that can be wrong with this neuron is found before its peers are told of it.
-    let mut run = Run::new(global, train, synapse, hotkey.public())?;
+    let mut run = Run::new(global, train, device, hotkey.public())?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     let served = run.served(train)?;
-    let present = present(global, train, hotkey.clone());
+    let present = present(global, train, hotkey.clone(), &run);
     let mut presence = Presence::open(present, served.as_ref()).await?;
     run.start.uid = presence.own.uid;
     show(metrics, Some(&presence), &run.metrics, &stop)?;
-    let network = Network::of(&mut presence, global, train, hotkey, run.synapse.as_ref());
+    let network = Network::of(&mut presence, global, train, hotkey, &run);
     let training = start(run.trainer(train, network, stop.clone())?)?;
     let ended = tokio::select! {
         ended = training => ended,
@@ -90,11 +97,10 @@ async fn together(
 
 /// Peers refuse requests of more rows than a batch of theirs has, and one peer may get a whole batch of this neuron.
 fn check_rows(train: &Train) -> Result<(), UsageError> {
-    let (batch_size, limit) = (
-        train.training.batch_size.get(),
-        train.nucleus.batch_rows.get(),
-    );
-    if batch_size <= limit {
+    let dataset = train.data.dataset(synapse_name(train));
+    let batch_size = train.data.batch_size(dataset);
+    let limit = train.nucleus.batch_rows.get();
+    if u32::try_from(batch_size).is_ok_and(|size| size <= limit) {
         return Ok(());
     }
     Err(UsageError(format!(
@@ -104,10 +110,11 @@ fn check_rows(train: &Train) -> Result<(), UsageError> {
 }
 
 /// How a neuron that trains is present.
-fn present(global: &Global, train: &Train, hotkey: Keypair) -> presence::Settings {
+fn present(global: &Global, train: &Train, hotkey: Keypair, run: &Run) -> presence::Settings {
     presence::Settings {
         dendrite: train.dendrite.config(),
-        wants_gradients: train.training.apply_gradients,
+        task: Some(run.task),
+        offer: run.offer,
         ..presence_settings(global, hotkey, &train.axon, &train.nucleus, &train.model)
     }
 }
@@ -142,7 +149,7 @@ impl Network {
         global: &Global,
         train: &Train,
         hotkey: Keypair,
-        synapse: &dyn Synapse,
+        run: &Run,
     ) -> Self {
         let peers = Peers {
             runtime: Handle::current(),
@@ -151,8 +158,10 @@ impl Network {
             own: presence.own,
             view: presence.view.clone(),
             asking: Asking {
-                modality: synapse.modality(),
-                d_model: u32::try_from(synapse.d_model()).expect("a width that was allocated"),
+                entry: Entry {
+                    modality: run.synapse.modality(),
+                    tokenizer: run.offer.tokenizer,
+                },
                 deadline: train.dendrite.deadline,
                 finish: train.dendrite.finish(),
             },
@@ -160,6 +169,7 @@ impl Network {
         let serving = Serving {
             nucleus: presence.nucleus.clone(),
             answers: settings::answers(&train.model),
+            offer: run.offer,
             gradients: presence.gradients.take(),
         };
         let setter = train.training.sets_weights().then(|| {
@@ -181,55 +191,138 @@ struct Run {
     recipe: Recipe,
     start: Start,
     synapse: Box<dyn Synapse>,
-    batches: Batches,
-    held_out: Examples,
+    task: Task,
+    offer: Offer,
+    data: Data,
     metrics: TrainingMetrics,
+}
+
+/// The model that is trained.
+fn synapse_name(train: &Train) -> SynapseName {
+    train.model.synapse.unwrap_or(SynapseName::Mnist)
+}
+
+/// What a run begins with, before its first step.
+struct Beginning {
+    blueprint: Blueprint,
+    synapse: Box<dyn Synapse>,
+    data: Data,
+    tokenizer: Option<Fingerprint>,
+}
+
+impl Beginning {
+    fn new(train: &Train, folder: &Path, device: Device) -> anyhow::Result<Self> {
+        let name = synapse_name(train);
+        let dataset = train.data.dataset(name);
+        data::check(name, dataset)?;
+        match dataset {
+            DatasetName::Text => Self::of_text(name, train, folder, device),
+            dataset => Self::of_images(name, dataset, train, device),
+        }
+    }
+
+    fn of_images(
+        name: SynapseName,
+        dataset: DatasetName,
+        train: &Train,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        let seed = train.model.seed;
+        if let Some(folder) = &train.model.pretrained {
+            Blueprint::read(name, folder, seed, device)?;
+        }
+        let blueprint = Blueprint::of_images(name, &train.architecture);
+        Ok(Self {
+            blueprint,
+            synapse: blueprint.build(seed, device),
+            data: data::images(&train.data, dataset, seed, device)?,
+            tokenizer: None,
+        })
+    }
+
+    fn of_text(
+        name: SynapseName,
+        train: &Train,
+        folder: &Path,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        let (seed, sequence) = (train.model.seed, train.data.sequence.get());
+        let pretrained = train.model.pretrained.as_deref();
+        let text = Text::open(&train.data, pretrained, folder)?;
+        let (blueprint, synapse) = match pretrained {
+            Some(folder) => Blueprint::read(name, folder, seed, device)?,
+            None => {
+                let blueprint =
+                    Blueprint::of_text(name, &train.architecture, &text.tokenizer, sequence)?;
+                (blueprint, blueprint.build(seed, device))
+            }
+        };
+        blueprint.takes(&text.tokenizer, sequence)?;
+        Ok(Self {
+            blueprint,
+            synapse,
+            tokenizer: Some(text.tokenizer.fingerprint()),
+            data: text.batches(&train.data, name, seed)?,
+        })
+    }
 }
 
 impl Run {
     fn new(
         global: &Global,
         train: &Train,
-        synapse: Box<dyn Synapse>,
+        device: Device,
         hotkey: PublicKey,
     ) -> anyhow::Result<Self> {
-        let (training, model) = (&train.training, &train.model);
-        let dataset = settings::dataset(training)?;
-        let shard = settings::shard(training)?;
-        let device = synapse.device();
-        let examples = dataset.train.shard(shard).to_device(device);
-        let batch_size = settings::batch_size(training);
-        let batches = Batches::new(examples, batch_size, LastBatch::Keep, model.seed)?;
+        let model = &train.model;
+        let folder = model.run_folder(&hotkey, global.netid);
+        let Beginning {
+            blueprint,
+            synapse,
+            data,
+            tokenizer,
+        } = Beginning::new(train, &folder, device)?;
+        let name = blueprint.name();
+        let dataset = train.data.dataset(name);
         let recipe = Recipe {
-            synapse: settings::synapse_name(model),
-            dataset: dataset.name.to_owned(),
-            shard: [shard.index(), shard.of()],
-            batch_size,
+            model: blueprint,
+            tokenizer: tokenizer.map(|tokenizer| tokenizer.to_string()),
+            dataset: dataset.name().to_owned(),
+            shard: [train.data.shard.index, train.data.shard.of],
+            batch_size: train.data.batch_size(dataset),
+            accumulate: train.data.accumulate.get(),
+            sequence: tokenizer.map(|_| train.data.sequence.get()),
+            augment: train.data.augment,
         };
         let start = Start {
             hotkey,
             uid: 0,
             netid: global.netid,
             seed: model.seed,
-            synapse: recipe.synapse.clone(),
+            synapse: name.name().to_owned(),
             dataset: recipe.dataset.clone(),
             shard: recipe.shard,
             device: device::name(device),
             n_parameters: parameters::n_parameters(&synapse.parameters()),
             garbage: settings::answers(model) != Answers::Honest,
         };
-        if training.resume
-            && let Some((path, checkpoint)) = latest(&model.run_folder(&hotkey, global.netid))?
+        if train.training.resume
+            && let Some((path, checkpoint)) = latest(&folder)?
         {
             check(&path, &checkpoint, model.seed, &recipe)?;
         }
+        let per_epoch = data.train.per_epoch();
         Ok(Self {
-            config: settings::trainer(training, model, batches.per_epoch(), device),
+            config: settings::trainer(&train.data, &train.training, model, per_epoch, device),
             recipe,
             start,
             synapse,
-            batches,
-            held_out: dataset.test.to_device(device),
+            task: Task::of(name),
+            offer: Offer {
+                tokenizer,
+                accepts_gradients: train.training.apply_gradients,
+            },
+            data,
             metrics: TrainingMetrics::new(),
         })
     }
@@ -272,8 +365,8 @@ impl Run {
             recipe: self.recipe,
             start: self.start,
             synapse: self.synapse,
-            batches: self.batches,
-            held_out: self.held_out,
+            batches: self.data.train,
+            held_out: self.data.held_out,
             peers: network.peers,
             serving: network.serving,
             setter: network.setter,

@@ -1,37 +1,56 @@
 //! `neuron serve`: what was trained, served until somebody stops it.
 
-use std::path::Path;
-
 use anyhow::Context;
-use neuron::cli::{AxonSettings, Global, MetricsSettings, ModelSettings, NucleusSettings, Serve};
+use neuron::{
+    cli::{AxonSettings, Global, MetricsSettings, ModelSettings, NucleusSettings, Serve},
+    exit::UsageError,
+    task::Task,
+};
 use neuron_learn::{checkpoint::Checkpoint, synapse::Synapse};
 use neuron_peer::dendrite::DendriteConfig;
+use neuron_text::Tokenizer;
 use neuron_wallet::Keypair;
 use prometheus::Registry;
+use tch::Device;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    blueprint::Blueprint,
+    data::{self, TOKENIZER},
+    nucleus_model::Offer,
     presence::{self, Presence},
     settings,
     train::BEST,
 };
 
-/// Serves the best checkpoint of a run.
+/// What is served.
+struct Served {
+    synapse: Box<dyn Synapse>,
+    task: Task,
+    offer: Offer,
+}
+
+/// Serves the best checkpoint of a run, or a model that was trained elsewhere.
 pub(crate) async fn serve(
     global: &Global,
     serve: &Serve,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let hotkey = global.hotkey()?;
-    let folder = serve.model.run_folder(&hotkey.public(), global.netid);
     let device = settings::open_device(&serve.model)?;
-    let mut synapse = settings::synapse(&serve.model, device);
-    load(synapse.as_mut(), &folder.join(BEST))?;
+    let served = match &serve.model.pretrained {
+        Some(_) => pretrained(&serve.model, device)?,
+        None => trained(global, &serve.model, &hotkey, device)?,
+    };
 
     let metrics = listen_for_metrics(&serve.metrics).await?;
-    let settings = presence_settings(global, hotkey, &serve.axon, &serve.nucleus, &serve.model);
-    let mut presence = Presence::open(settings, synapse.as_ref()).await?;
+    let settings = presence::Settings {
+        task: Some(served.task),
+        offer: served.offer,
+        ..presence_settings(global, hotkey, &serve.axon, &serve.nucleus, &serve.model)
+    };
+    let mut presence = Presence::open(settings, served.synapse.as_ref()).await?;
     let registry = Registry::new();
     presence.register(&registry)?;
     serve_metrics(metrics, registry, &stop);
@@ -43,14 +62,64 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-fn load(synapse: &mut dyn Synapse, path: &Path) -> anyhow::Result<()> {
-    let checkpoint =
-        Checkpoint::load(path).context("serve needs a trained model: neuron train makes one")?;
-    tracing::info!(path = %path.display(), step = checkpoint.progress.step, "serving a checkpoint");
-    Ok(synapse.load(&checkpoint.parameters)?)
+/// The best checkpoint of a run.
+fn trained(
+    global: &Global,
+    settings: &ModelSettings,
+    hotkey: &Keypair,
+    device: Device,
+) -> anyhow::Result<Served> {
+    let folder = settings.run_folder(&hotkey.public(), global.netid);
+    let path = folder.join(BEST);
+    let checkpoint = Checkpoint::load(&path)
+        .context("serve needs a trained model: neuron train makes one, --pretrained names one")?;
+    let blueprint = Blueprint::of_checkpoint(&checkpoint.config)?;
+    let name = blueprint.name();
+    if let Some(asked) = settings.synapse.filter(|asked| *asked != name) {
+        let (asked, found, folder) = (asked.name(), name.name(), folder.display());
+        let message = format!("the model in {folder} is {found}, not {asked}: see --run");
+        return Err(UsageError(message).into());
+    }
+    let mut synapse = blueprint.build(settings.seed, device);
+    synapse.load(&checkpoint.parameters)?;
+    let task = Task::of(name);
+    let tokenizer = match task {
+        Task::Digits | Task::Images => None,
+        Task::MaskedText | Task::CausalText => Some(Tokenizer::load(&folder.join(TOKENIZER))?),
+    };
+    tracing::info!(path = %path.display(), step = checkpoint.progress.step, synapse = name.name(), "serving a checkpoint");
+    Ok(Served {
+        synapse,
+        task,
+        offer: offer(tokenizer),
+    })
 }
 
-/// How a neuron that only serves is present.
+/// A model in Hugging Face's format.
+fn pretrained(settings: &ModelSettings, device: Device) -> anyhow::Result<Served> {
+    let (Some(folder), Some(name)) = (&settings.pretrained, settings.synapse) else {
+        let message =
+            "--pretrained needs to be told what it is: add --synapse bert or --synapse gpt";
+        return Err(UsageError(message.to_owned()).into());
+    };
+    let (_, synapse) = Blueprint::read(name, folder, settings.seed, device)?;
+    let tokenizer = Tokenizer::load(&data::in_folder(folder))?;
+    tracing::info!(folder = %folder.display(), synapse = name.name(), "serving a model as it is");
+    Ok(Served {
+        synapse,
+        task: Task::of(name),
+        offer: offer(Some(tokenizer)),
+    })
+}
+
+fn offer(tokenizer: Option<Tokenizer>) -> Offer {
+    Offer {
+        tokenizer: tokenizer.map(|tokenizer| tokenizer.fingerprint()),
+        accepts_gradients: false,
+    }
+}
+
+/// How a neuron is present, whatever it serves.
 pub(crate) fn presence_settings(
     global: &Global,
     hotkey: Keypair,
@@ -69,7 +138,8 @@ pub(crate) fn presence_settings(
         dendrite: DendriteConfig::default(),
         nucleus: settings::nucleus(nucleus),
         answers: settings::answers(model),
-        wants_gradients: false,
+        task: None,
+        offer: Offer::default(),
     }
 }
 

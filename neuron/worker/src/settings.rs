@@ -3,21 +3,21 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use neuron::cli::{
-    self, AxonSettings, ModelSettings, NucleusSettings, ScheduleName, SynapseName, TrainingSettings,
+    self, AxonSettings, DataSettings, ModelSettings, NucleusSettings, ScheduleName,
+    TrainingSettings,
 };
 use neuron_learn::{
-    dataset::{self, Dataset, DatasetError, Shard},
     device::{self, DeviceChoice, DeviceError},
+    flops,
     optim::{Schedule, SgdConfig},
     precision::Precision,
-    synapse::{Mnist, MnistConfig, Synapse},
 };
 use neuron_peer::{
     axon::{AxonConfig, Policy, Rate},
     nucleus::NucleusConfig,
 };
 use neuron_proto::Modality;
-use tch::Device;
+use tch::{Device, Kind};
 
 use crate::{
     nucleus_model::Answers,
@@ -81,36 +81,9 @@ pub(crate) fn open_device(settings: &ModelSettings) -> Result<Device, DeviceErro
     Ok(device)
 }
 
-/// An untrained model.
-pub(crate) fn synapse(settings: &ModelSettings, device: Device) -> Box<dyn Synapse> {
-    match settings.synapse {
-        SynapseName::Mnist => Box::new(Mnist::new(MnistConfig::default(), settings.seed, device)),
-    }
-}
-
-pub(crate) fn synapse_name(settings: &ModelSettings) -> String {
-    match settings.synapse {
-        SynapseName::Mnist => "mnist".to_owned(),
-    }
-}
-
-pub(crate) fn dataset(settings: &TrainingSettings) -> Result<Dataset, DatasetError> {
-    match settings.dataset {
-        cli::DatasetName::Digits => dataset::digits(),
-        cli::DatasetName::Mnist => dataset::mnist(settings.data.as_deref().unwrap_or(".".as_ref())),
-    }
-}
-
-pub(crate) fn shard(settings: &TrainingSettings) -> Result<Shard, DatasetError> {
-    Shard::new(settings.shard.index, settings.shard.of)
-}
-
-pub(crate) fn batch_size(settings: &TrainingSettings) -> usize {
-    bounded(settings.batch_size)
-}
-
 /// `per_epoch`: batches of once through the data.
 pub(crate) fn trainer(
+    data: &DataSettings,
     training: &TrainingSettings,
     model: &ModelSettings,
     per_epoch: usize,
@@ -121,10 +94,18 @@ pub(crate) fn trainer(
     } else {
         Precision::Full
     };
-    let per_epoch = per_epoch as u64;
+    let precision = precision.on(device);
+    let kind = match precision {
+        Precision::Full => Kind::Float,
+        Precision::Mixed => Kind::Half,
+    };
+    let accumulate = data.accumulate.get();
+    let per_epoch = (per_epoch as u64).div_ceil(accumulate.into());
     TrainerConfig {
         seed: model.seed,
-        batch_size: batch_size(training),
+        accumulate,
+        evaluated: data.evaluate.map(std::num::NonZeroUsize::get),
+        peak_flops: Some(flops::peak(device, kind)),
         steps: training.steps.map(NonZeroU64::get),
         epochs: training.epochs.map(NonZeroU64::get),
         epoch_steps: training.epoch_steps.map_or(per_epoch, NonZeroU64::get),
@@ -139,7 +120,7 @@ pub(crate) fn trainer(
         },
         key_dim: training.key_dim.get().into(),
         topk: training.topk.get().into(),
-        precision: precision.on(device),
+        precision,
         sends_gradients: training.send_gradients,
     }
 }

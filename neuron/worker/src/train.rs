@@ -1,6 +1,6 @@
 //! Training, one batch after the other, on a thread of its own.
 //!
-//! [`Trainer::step`] is what happens to a batch; each part of it is a file here or a crate:
+//! [`Trainer::step`] is what happens to the batches of a step; each part of it is a file here or a crate:
 //!
 //! | step | where |
 //! | --- | --- |
@@ -38,12 +38,12 @@ use std::path::PathBuf;
 
 use neuron_learn::{
     checkpoint::CheckpointError,
-    dataset::{Batches, Examples},
     events::{self, Event},
     optim::GradScaler,
     parameters::{self, ParametersError},
     precision::Precision,
     router::{Router, RouterConfig, RouterError},
+    source::{Source, SourceError},
     synapse::{Synapse, SynapseError},
     tensor::TensorError,
 };
@@ -59,15 +59,19 @@ pub(crate) use self::{
     weights::{Order, WeightSetter, weight_setter},
 };
 use self::{descent::Descent, opinions::Opinions};
-use crate::nucleus_model::Answers;
+use crate::nucleus_model::{Answers, Offer};
 
 /// How training goes.
 #[derive(Clone, Debug)]
 pub(crate) struct TrainerConfig {
     /// What everything random is drawn from.
     pub(crate) seed: u64,
-    /// Examples of a step, and of a batch of an evaluation.
-    pub(crate) batch_size: usize,
+    /// Batches of a step, whose gradients are added up before the parameters are moved; at least one.
+    pub(crate) accumulate: u32,
+    /// Batches of an evaluation, if not all that are held out.
+    pub(crate) evaluated: Option<usize>,
+    /// Floating point operations per second that count as all that the device can do, if that is known.
+    pub(crate) peak_flops: Option<f64>,
     /// The step after which it ends.
     pub(crate) steps: Option<u64>,
     /// The epoch after which it ends.
@@ -93,6 +97,8 @@ pub(crate) struct Serving {
     pub(crate) nucleus: Nucleus,
     /// What peers are told.
     pub(crate) answers: Answers,
+    /// What is offered with the model.
+    pub(crate) offer: Offer,
     /// Gradients that peers send, if they are wanted.
     pub(crate) gradients: Option<GradientReceiver>,
 }
@@ -108,9 +114,9 @@ pub(crate) struct Parts {
     /// What learns.
     pub(crate) synapse: Box<dyn Synapse>,
     /// What it learns from.
-    pub(crate) batches: Batches,
-    /// What it is measured by.
-    pub(crate) held_out: Examples,
+    pub(crate) batches: Box<dyn Source>,
+    /// What it is measured by, in order.
+    pub(crate) held_out: Box<dyn Source>,
     /// Whom it asks; none if it is alone.
     pub(crate) peers: Option<Peers>,
     /// Where it is served, if it is.
@@ -132,8 +138,8 @@ pub(crate) struct Trainer {
     synapse: Box<dyn Synapse>,
     router: Router,
     descent: Descent,
-    batches: Batches,
-    held_out: Examples,
+    batches: Box<dyn Source>,
+    held_out: Box<dyn Source>,
     /// None: alone.
     peers: Option<Peers>,
     serving: Option<Serving>,
@@ -158,6 +164,9 @@ pub(crate) enum End {
 /// Why training cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrainError {
+    /// There is no more to learn from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The model does not take what it is given.
     #[error(transparent)]
     Synapse(#[from] SynapseError),
@@ -286,7 +295,13 @@ impl Trainer {
             if self.stop.is_cancelled() {
                 break End::Stopped;
             }
-            self.step()?;
+            if let Err(error) = self.step() {
+                // The text that is learned from is gone, and nothing is wrong with what was learned.
+                if matches!(error, TrainError::Source(_)) {
+                    self.checkpoint(LAST, None)?;
+                }
+                return Err(error);
+            }
             self.look_around();
             if self.step.is_multiple_of(self.config.epoch_steps) {
                 evaluated = self.step;
@@ -371,8 +386,7 @@ impl Trainer {
     /// Has peers answered by a copy of this model from now on.
     fn serve(&self, synapse: &dyn Synapse) {
         if let Some(serving) = &self.serving {
-            let accepts_gradients = serving.gradients.is_some();
-            let model = serving.answers.model(synapse, accepts_gradients);
+            let model = serving.answers.model(synapse, serving.offer);
             if let Err(error) = serving.nucleus.swap(model) {
                 tracing::error!(%error, "the model that is served cannot be replaced");
             }

@@ -205,7 +205,12 @@ impl Synapse for Mnist {
             [d_first, d_second],
             [d_second, n_classes],
         ];
-        Some(layers.iter().map(|&[d_in, d_out]| flops::product(d_in, d_out)).sum())
+        Some(
+            layers
+                .iter()
+                .map(|&[d_in, d_out]| flops::product(d_in, d_out))
+                .sum(),
+        )
     }
 
     fn parameters(&self) -> Parameters {

@@ -241,10 +241,7 @@ mod tests {
     #[test]
     fn a_tokeniser_is_32_bytes_or_nothing() {
         assert_eq!(read_tokenizer(&[]), Ok(None));
-        assert_eq!(
-            read_tokenizer(&[7; 32]),
-            Ok(Some(Fingerprint([7; 32])))
-        );
+        assert_eq!(read_tokenizer(&[7; 32]), Ok(Some(Fingerprint([7; 32]))));
         let error = read_tokenizer(&[7; 31]).unwrap_err();
         assert_eq!(error.code, Code::InvalidRequest);
     }

@@ -13,6 +13,7 @@ use neuron_learn::{
 use serde::{Deserialize, Serialize};
 
 use super::{TrainError, Trainer, opinions::Opinions};
+use crate::blueprint::Blueprint;
 
 /// The one with the lowest loss on held-out examples: what is served once there is one.
 pub(crate) const BEST: &str = "best.safetensors";
@@ -21,16 +22,24 @@ pub(crate) const BEST: &str = "best.safetensors";
 pub(crate) const LAST: &str = "last.safetensors";
 
 /// What a run must have in common with the checkpoint that it goes on from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recipe {
     /// The model.
-    pub(crate) synapse: String,
+    pub(crate) model: Blueprint,
+    /// What its token ids are of.
+    pub(crate) tokenizer: Option<String>,
     /// The data.
     pub(crate) dataset: String,
     /// Which part of it, and of how many.
     pub(crate) shard: [u32; 2],
-    /// Examples of a step.
+    /// Examples of a batch.
     pub(crate) batch_size: usize,
+    /// Batches of a step.
+    pub(crate) accumulate: u32,
+    /// Tokens of a text, if it is text.
+    pub(crate) sequence: Option<u32>,
+    /// Whether images are changed at random, if somebody said so.
+    pub(crate) augment: Option<bool>,
 }
 
 /// The checkpoint in a run's folder that has made the most steps, if there is any.

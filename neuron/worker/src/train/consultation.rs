@@ -9,7 +9,7 @@ use neuron_learn::{
 use neuron_peer::dendrite::{Outcome, Peer};
 use neuron_proto::{DType, Tensor as WireTensor};
 use neuron_wallet::PublicKey;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{TrainError, Trainer, peers::Peers};
 
@@ -44,12 +44,12 @@ impl Trainer {
         let (rows, routes) = self.router.route(&hotkeys, context, inputs)?;
         let requests = to_wire(&rows)?;
         let asked = Instant::now();
-        let outcomes = network.forward(&peers, &requests);
+        let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
+        let outcomes = network.forward(&peers, &requests, &row_shape);
         let remote = asked.elapsed();
         let responses = from_wire(&outcomes, self.synapse.device())?;
-        let joined = self
-            .router
-            .join_level(&routes, &responses, &[self.synapse.d_model()])?;
+        let axes: Vec<i64> = row_shape.iter().copied().map(i64::from).collect();
+        let joined = self.router.join_level(&routes, &responses, &axes)?;
 
         Ok(Some(Consultation {
             is_with_others: !peers.iter().any(|peer| network.is_own(peer)),
@@ -118,7 +118,14 @@ impl Consultation {
 }
 
 fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {
-    let to_wire = |rows: &Tensor| Ok(tensor::to_wire(rows, DType::F32)?);
+    let to_wire = |rows: &Tensor| {
+        let dtype = match rows.kind() {
+            Kind::Int64 => DType::I64,
+            Kind::Uint8 => DType::U8,
+            _ => DType::F32,
+        };
+        Ok(tensor::to_wire(rows, dtype)?)
+    };
     rows.iter().map(to_wire).collect()
 }
 

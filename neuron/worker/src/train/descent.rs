@@ -1,4 +1,4 @@
-//! From losses to parameters: backward, unscale, clip, step.
+//! From losses to parameters: backward of each batch of a step, unscale, clip, step.
 
 use neuron_learn::{
     optim::{GradScaler, Schedule, Sgd, SgdConfig, clip_grad_norm, zero_gradients},
@@ -38,22 +38,29 @@ impl Descent {
         }
     }
 
-    /// Moves the parameters by the gradients of a loss and whatever `more` adds to them, in step number `step`. Gives
-    /// whether it did: gradients that are not finite move nothing.
-    pub(crate) fn descend<E>(
+    /// Before the first batch of a step.
+    pub(crate) fn begin(&self, parameters: &Parameters) {
+        zero_gradients(parameters);
+    }
+
+    /// Adds the gradients of a loss. Of a step of several batches, each has its share.
+    pub(crate) fn add(&self, loss: &Tensor) {
+        match &self.scaler {
+            Some(scaler) => scaler.scale(loss).backward(),
+            None => loss.backward(),
+        }
+    }
+
+    /// Moves the parameters by the gradients that were added since the step began, and whatever `more` adds to them, in step
+    /// number `step`. Gives whether it did: gradients that are not finite move nothing.
+    pub(crate) fn finish<E>(
         &mut self,
         step: u64,
         parameters: &Parameters,
-        loss: &Tensor,
         more: impl FnOnce() -> Result<(), E>,
     ) -> Result<bool, E> {
-        zero_gradients(parameters);
-        match &self.scaler {
-            Some(scaler) => {
-                scaler.scale(loss).backward();
-                scaler.unscale(parameters);
-            }
-            None => loss.backward(),
+        if let Some(scaler) = &self.scaler {
+            scaler.unscale(parameters);
         }
         more()?;
         let norm = clip_grad_norm(parameters, self.config.max_norm.unwrap_or(f64::INFINITY));
@@ -100,6 +107,18 @@ mod tests {
         (parameter, parameters)
     }
 
+    /// A step of one batch.
+    fn descend(
+        mut descent: Descent,
+        parameters: &Parameters,
+        loss: &Tensor,
+        more: impl FnOnce() -> Result<(), Infallible>,
+    ) -> bool {
+        descent.begin(parameters);
+        descent.add(loss);
+        descent.finish(0, parameters, more).unwrap()
+    }
+
     fn nothing_more() -> Result<(), Infallible> {
         Ok(())
     }
@@ -108,11 +127,12 @@ mod tests {
     fn gradients_are_cut_after_the_backward_pass() {
         let (parameter, parameters) = parameter();
         let loss = (&parameter * 4.0).sum(tch::Kind::Float);
-        assert!(
-            descent(Some(2.0))
-                .descend(0, &parameters, &loss, nothing_more)
-                .unwrap()
-        );
+        assert!(descend(
+            descent(Some(2.0)),
+            &parameters,
+            &loss,
+            nothing_more
+        ));
         // 5 − 1 · 2
         assert!((parameter.double_value(&[0]) - 3.0).abs() < 1e-5);
     }
@@ -125,9 +145,22 @@ mod tests {
             (&parameter * 2.0).sum(tch::Kind::Float).backward();
             nothing_more()
         };
-        descent(None).descend(0, &parameters, &loss, more).unwrap();
+        descend(descent(None), &parameters, &loss, more);
         // 5 − (1 + 2)
         assert_eq!(parameter.double_value(&[0]), 2.0);
+    }
+
+    #[test]
+    fn a_step_of_two_batches_moves_by_the_gradients_of_both() {
+        let (parameter, parameters) = parameter();
+        let mut descent = descent(None);
+        descent.begin(&parameters);
+        for factor in [1.0, 2.0] {
+            descent.add(&(&parameter * factor / 2.0).sum(tch::Kind::Float));
+        }
+        descent.finish(0, &parameters, nothing_more).unwrap();
+        // 5 − (1 + 2) / 2
+        assert_eq!(parameter.double_value(&[0]), 3.5);
     }
 
     #[test]
@@ -135,9 +168,7 @@ mod tests {
         let (parameter, _) = parameter();
         let parameters = Parameters::from([("router.p".into(), parameter.shallow_clone())]);
         let loss = (&parameter * 1.0).sum(tch::Kind::Float);
-        descent(None)
-            .descend(0, &parameters, &loss, nothing_more)
-            .unwrap();
+        descend(descent(None), &parameters, &loss, nothing_more);
         // 5 − 2 · 1
         assert_eq!(parameter.double_value(&[0]), 3.0);
     }
@@ -146,11 +177,12 @@ mod tests {
     fn gradients_that_are_not_finite_move_nothing() {
         let (parameter, parameters) = parameter();
         let loss = (&parameter * f64::NAN).sum(tch::Kind::Float);
-        assert!(
-            !descent(Some(1.0))
-                .descend(0, &parameters, &loss, nothing_more)
-                .unwrap()
-        );
+        assert!(!descend(
+            descent(Some(1.0)),
+            &parameters,
+            &loss,
+            nothing_more
+        ));
         assert_eq!(parameter.double_value(&[0]), 5.0);
     }
 }

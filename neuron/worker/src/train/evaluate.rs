@@ -1,11 +1,16 @@
 //! How good the model is, on examples that nobody trained on.
 
-use neuron_learn::{events, loss, synapse::Mode};
-use tch::{Tensor, no_grad_guard};
+use neuron_learn::{
+    events,
+    loss::{self, IGNORED},
+    source::Batch,
+    synapse::Mode,
+};
+use tch::{Kind, Tensor, no_grad_guard};
 
 use super::{TrainError, Trainer, consultation::Consultation, peers::Peers};
 
-/// A mean over examples that come in batches.
+/// A mean over what is to be told, which comes in batches.
 #[derive(Default)]
 struct Mean {
     sum: f64,
@@ -32,15 +37,14 @@ struct Branch {
 
 impl Branch {
     fn add(&mut self, target: &Tensor, labels: &Tensor) -> Result<(), TrainError> {
-        #[expect(clippy::cast_precision_loss, reason = "a batch")]
-        let n = labels.numel() as f64;
+        let n = labels.ne(IGNORED).sum(Kind::Double).double_value(&[]);
         let loss = loss::nll(target, labels)?.double_value(&[]);
         self.loss.add(loss, n);
         self.accuracy.add(loss::accuracy(target, labels), n);
         Ok(())
     }
 
-    /// This branch if it saw the same examples as the other, or one that saw none: only then can they be compared.
+    /// This branch if it told as much as the other, or one that told nothing: only then can they be compared.
     fn beside(self, other: &Branch) -> Branch {
         match self.loss.n == other.loss.n {
             true => self,
@@ -54,22 +58,23 @@ impl Trainer {
     pub(super) fn evaluate(&mut self) -> Result<events::Evaluation, TrainError> {
         let _no_grad = no_grad_guard();
         let (mut local, mut network) = (Branch::default(), Branch::default());
-        let held_out: Vec<_> = self.held_out.in_order(self.config.batch_size).collect();
+        let limit = self.config.evaluated.unwrap_or(usize::MAX);
+        let device = self.synapse.device();
+        let held_out: Vec<_> = self.held_out.in_order().take(limit).collect();
         for batch in held_out {
-            let perception = self.synapse.perceive(batch.images(), Mode::Evaluation)?;
+            let Batch { inputs, labels } = batch?.to_device(device);
+            let perception = self.synapse.perceive(&inputs, Mode::Evaluation)?;
             let others = match self.peers.as_ref().is_some_and(Peers::has_others) {
                 true => self
-                    .consult(batch.images(), &perception.context)?
+                    .consult(&inputs, &perception.context)?
                     .filter(Consultation::is_answered),
                 false => None,
             };
             let context = others.as_ref().map(Consultation::context);
-            let output =
-                self.synapse
-                    .conclude(&perception, Some(&batch.labels().into()), context)?;
-            local.add(&output.local_target, batch.labels())?;
+            let output = self.synapse.conclude(&perception, Some(&labels), context)?;
+            local.add(&output.local_target, &labels.targets)?;
             if let Some(target) = &output.network_target {
-                network.add(target, batch.labels())?;
+                network.add(target, &labels.targets)?;
             }
         }
         let network = network.beside(&local);

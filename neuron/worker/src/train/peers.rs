@@ -6,10 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use neuron_peer::{
-    dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},
-    nucleus::Nucleus,
+    dendrite::{Call, Dendrite, Entry, Finish, Outcome, Peer, loopback},
+    nucleus::{Nucleus, SynapseSpec},
 };
-use neuron_proto::{Modality, Tensor};
+use neuron_proto::{Output, Tensor};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::presence::View;
@@ -18,9 +18,7 @@ use crate::presence::View;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking {
     /// The entry point.
-    pub(crate) modality: Modality,
-    /// Width of an answer.
-    pub(crate) d_model: u32,
+    pub(crate) entry: Entry,
     /// How long all of them have.
     pub(crate) deadline: Duration,
     /// When to stop waiting before that.
@@ -70,11 +68,27 @@ impl Peers {
         peer.hotkey == self.own.hotkey
     }
 
+    /// Shape of an encoding of one of these inputs, which may be texts of any length: a peer's is as this neuron's own.
+    pub(crate) fn row_shape(&self, inputs: &[u32]) -> Vec<u32> {
+        let served = self.nucleus.synapses().iter();
+        served
+            .filter(|spec| spec.modality == self.asking.entry.modality)
+            .find_map(|spec: &SynapseSpec| spec.row_shape(Output::Encoding, inputs))
+            .expect("a neuron serves what it asks, and everything that is served has an encoding")
+    }
+
     /// Asks each for its rows, all at once, and gives an outcome for each, in order.
-    pub(crate) fn forward(&self, peers: &[Peer], requests: &[Tensor]) -> Vec<Outcome> {
+    pub(crate) fn forward(
+        &self,
+        peers: &[Peer],
+        requests: &[Tensor],
+        row_shape: &[u32],
+    ) -> Vec<Outcome> {
         match (peers, requests) {
-            ([peer], [inputs]) if self.is_own(peer) => vec![self.ask_itself(inputs.clone())],
-            _ => self.ask_others(peers, requests),
+            ([peer], [inputs]) if self.is_own(peer) => {
+                vec![self.ask_itself(inputs.clone(), row_shape)]
+            }
+            _ => self.ask_others(peers, requests, row_shape),
         }
     }
 
@@ -82,40 +96,34 @@ impl Peers {
     pub(crate) fn backward(&self, peer: &Peer, inputs: Tensor, gradients: Tensor) {
         let _runtime = self.runtime.enter();
         self.dendrite
-            .backward(self.asking.modality, peer, inputs, gradients);
+            .backward(self.asking.entry, peer, inputs, gradients);
     }
 
-    fn ask_others(&self, peers: &[Peer], requests: &[Tensor]) -> Vec<Outcome> {
+    fn ask_others(&self, peers: &[Peer], requests: &[Tensor], row_shape: &[u32]) -> Vec<Outcome> {
         let calls = peers.iter().zip(requests).map(|(peer, inputs)| Call {
             peer: *peer,
             inputs: inputs.clone(),
         });
         let Asking {
-            modality,
-            d_model,
+            entry,
             deadline,
             finish,
         } = self.asking;
-        let row_shape = [d_model];
         let asked = self
             .dendrite
-            .forward(modality, calls.collect(), &row_shape, deadline, finish);
+            .forward(entry, calls.collect(), row_shape, deadline, finish);
         self.runtime.block_on(asked)
     }
 
-    fn ask_itself(&self, inputs: Tensor) -> Outcome {
+    fn ask_itself(&self, inputs: Tensor, row_shape: &[u32]) -> Outcome {
         let call = Call {
             peer: self.own,
             inputs,
         };
         let Asking {
-            modality,
-            d_model,
-            deadline,
-            ..
+            entry, deadline, ..
         } = self.asking;
-        let row_shape = [d_model];
-        let asked = loopback(&self.nucleus, modality, call, &row_shape, deadline);
+        let asked = loopback(&self.nucleus, entry, call, row_shape, deadline);
         self.runtime.block_on(asked)
     }
 }

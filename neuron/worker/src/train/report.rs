@@ -18,7 +18,58 @@ pub(crate) struct Report {
     log: RunLog,
     bar: ProgressBar,
     last_line: Instant,
+    pace: Pace,
     metrics: TrainingMetrics,
+}
+
+/// How fast it goes, over the last few steps: one alone says little.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Rows and tokens a second, and utilisation; none before the first step.
+    smooth: Option<[f64; 3]>,
+}
+
+/// Weight of the latest step in a [`Pace`].
+const LATEST: f64 = 0.1;
+
+impl Pace {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nobody learns from 2^52 tokens at once"
+    )]
+    fn add(&mut self, step: &Step) {
+        let seconds = step.step_ms / 1_000.0;
+        if seconds <= 0.0 {
+            return;
+        }
+        let latest = [
+            step.n_rows as f64 / seconds,
+            step.n_tokens as f64 / seconds,
+            step.utilisation.unwrap_or(0.0),
+        ];
+        self.smooth = Some(match self.smooth {
+            None => latest,
+            Some(mut smooth) => {
+                for (smooth, latest) in smooth.iter_mut().zip(latest) {
+                    *smooth += LATEST * (latest - *smooth);
+                }
+                smooth
+            }
+        });
+    }
+
+    /// `12,300 tokens/s, 38 % of peak`
+    fn shown(&self) -> String {
+        let [rows, tokens, utilisation] = self.smooth.unwrap_or_default();
+        let pace = match tokens > 0.0 {
+            true => format!("{tokens:.0} tokens/s"),
+            false => format!("{rows:.0} images/s"),
+        };
+        match utilisation > 0.0 {
+            true => format!("{pace}, {:.0} % of peak", 100.0 * utilisation),
+            false => pace,
+        }
+    }
 }
 
 impl Report {
@@ -39,6 +90,7 @@ impl Report {
             log,
             bar,
             last_line: Instant::now(),
+            pace: Pace::default(),
             metrics,
         }
     }
@@ -59,11 +111,13 @@ impl Report {
 
     fn step(&mut self, step: &Step) {
         self.metrics.step(step);
+        self.pace.add(step);
+        let pace = self.pace.shown();
         self.bar.set_position(step.step);
         let asked = format!("{}/{} peers", step.n_ok, step.n_peers);
         if !self.bar.is_hidden() {
             self.bar
-                .set_message(format!("loss {:.4} {asked}", step.loss));
+                .set_message(format!("loss {:.4} {asked} {pace}", step.loss));
         } else if self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
             tracing::info!(
@@ -71,6 +125,7 @@ impl Report {
                 epoch = step.epoch,
                 loss = step.loss,
                 asked,
+                pace,
                 "training"
             );
         }
@@ -96,8 +151,9 @@ impl Report {
         }
         let with = network.map(|accuracy| format!(", with the network {:.2} %", 100.0 * accuracy));
         self.bar.println(format!(
-            "step {}: {:.2} % right on held-out examples{}",
+            "step {}: loss {:.4}, {:.2} % right on what is held out{}",
             evaluation.step,
+            evaluation.local_loss,
             100.0 * evaluation.local_accuracy,
             with.unwrap_or_default()
         ));
@@ -111,13 +167,18 @@ impl Report {
 /// | `neuron_training_steps_total` | optimiser steps since the start of the program |
 /// | `neuron_training_loss` | loss of the latest step |
 /// | `neuron_training_step_seconds`, `neuron_training_remote_seconds` | what it took, and what of it was waiting for peers |
+/// | `neuron_training_rows_total`, `neuron_training_tokens_total` | what was learned from |
+/// | `neuron_training_flops_utilisation` | of the latest step: what the model takes of what the device can do |
 /// | `neuron_training_peers_asked`, `neuron_training_peers_answered` | in the latest step |
 /// | `neuron_training_lost_gate_mass` | share of the gates whose peer did not answer |
-/// | `neuron_training_local_accuracy`, `neuron_training_network_accuracy` | on held-out examples |
+/// | `neuron_training_local_accuracy`, `neuron_training_network_accuracy` | on held-out examples, of tokens where it is text |
 /// | `neuron_training_weights_total` | rows that were due, by `result`: included, unchanged, no permit, refused |
 #[derive(Clone, Debug)]
 pub(crate) struct TrainingMetrics {
     steps: IntCounter,
+    rows: IntCounter,
+    tokens: IntCounter,
+    utilisation: Gauge,
     loss: Gauge,
     step_seconds: Gauge,
     remote_seconds: Gauge,
@@ -133,8 +194,13 @@ impl TrainingMetrics {
     /// All at zero, and collected by nobody yet.
     pub(crate) fn new() -> Self {
         Self {
-            steps: IntCounter::new("neuron_training_steps_total", "Optimiser steps")
-                .expect("the name is valid"),
+            steps: counter("steps", "Optimiser steps"),
+            rows: counter("rows", "Examples that were learned from"),
+            tokens: counter("tokens", "Tokens that were learned from"),
+            utilisation: gauge(
+                "flops_utilisation",
+                "Share of what the device can do that the latest step used",
+            ),
             loss: gauge("loss", "Loss of the latest step"),
             step_seconds: gauge("step_seconds", "Time of the latest step"),
             remote_seconds: gauge(
@@ -159,9 +225,12 @@ impl TrainingMetrics {
 
     /// Lets a registry collect these metrics.
     pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        registry.register(Box::new(self.steps.clone()))?;
+        for counter in [&self.steps, &self.rows, &self.tokens] {
+            registry.register(Box::new(counter.clone()))?;
+        }
         registry.register(Box::new(self.weights.clone()))?;
         let gauges = [
+            &self.utilisation,
             &self.loss,
             &self.step_seconds,
             &self.remote_seconds,
@@ -179,6 +248,9 @@ impl TrainingMetrics {
     #[expect(clippy::cast_precision_loss, reason = "nobody asks 2^52 peers")]
     fn step(&self, step: &Step) {
         self.steps.inc();
+        self.rows.inc_by(step.n_rows);
+        self.tokens.inc_by(step.n_tokens);
+        self.utilisation.set(step.utilisation.unwrap_or(0.0));
         self.loss.set(step.loss);
         self.step_seconds.set(step.step_ms / 1_000.0);
         self.remote_seconds.set(step.remote_ms / 1_000.0);
@@ -201,6 +273,49 @@ impl TrainingMetrics {
     }
 }
 
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::new(format!("neuron_training_{name}_total"), help).expect("the name is valid")
+}
+
 fn gauge(name: &str, help: &str) -> Gauge {
     Gauge::new(format!("neuron_training_{name}"), help).expect("the name is valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(n_tokens: u64, utilisation: Option<f64>) -> Step {
+        Step {
+            step: 1,
+            epoch: 0,
+            loss: 1.0,
+            local_loss: 1.0,
+            network_loss: None,
+            distillation_loss: None,
+            n_peers: 0,
+            n_ok: 0,
+            lost_gate_mass: 0.0,
+            n_rows: 16,
+            n_tokens,
+            utilisation,
+            step_ms: 500.0,
+            remote_ms: 0.0,
+        }
+    }
+
+    fn shown(step: &Step) -> String {
+        let mut pace = Pace::default();
+        (0..3).for_each(|_| pace.add(step));
+        pace.shown()
+    }
+
+    #[test]
+    fn the_pace_is_told_in_what_is_learned_from() {
+        assert_eq!(shown(&step(0, None)), "32 images/s");
+        assert_eq!(
+            shown(&step(1024, Some(0.25))),
+            "2048 tokens/s, 25 % of peak"
+        );
+    }
 }

@@ -1,14 +1,17 @@
-//! One batch: what the network says of it, what the model makes of both, and what is learned from that.
+//! One step: of each of its batches, what the network says, what the model makes of both, and what is learned from that.
 
 use std::time::{Duration, Instant};
 
 use neuron_learn::{
-    dataset::{Batch, Position},
     events::{self, Event},
     parameters,
+    source::Batch,
     synapse::{Mode, Synapse, SynapseOutput},
     tensor,
 };
+use neuron_proto::Modality;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::{Serving, TrainError, Trainer, checkpoints::latest, consultation::Consultation};
 
@@ -18,28 +21,144 @@ const GRADIENTS_PER_STEP: usize = 8;
 /// Steps without finite gradients after which the model is given up for the last checkpoint.
 const MAX_SPOILT_STEPS: u32 = 10;
 
-impl Trainer {
-    /// One batch.
-    pub(super) fn step(&mut self) -> Result<(), TrainError> {
-        let started = Instant::now();
-        let (position, batch) = self.batches.draw();
-        let precision = self.config.precision;
-        let (said, output) = match precision.forward(|| self.forward(&batch)) {
-            Err(error) if error.is_not_finite() => return self.spoilt(position, started.elapsed()),
-            forward => forward?,
-        };
-        let loss = self.descend(&output)?;
-        self.step += 1;
-        if let (Some(said), Some(network)) = (&said, &self.peers) {
-            if self.config.sends_gradients {
-                said.send_gradients(network)?;
-            }
-            if said.is_with_others {
-                self.opinions.blend(said.scores());
+/// Of a training step, the forward pass is a third: the backward pass takes twice as much.
+/// (J. Kaplan and others, *Scaling Laws for Neural Language Models*, 2020, 2.1.)
+const STEP_PER_FORWARD: f64 = 3.0;
+
+/// What came of the batches of a step.
+#[derive(Default)]
+struct Tally {
+    loss: Mean,
+    local_loss: Mean,
+    network_loss: Mean,
+    distillation_loss: Mean,
+    lost_gate_mass: Mean,
+    n_rows: u64,
+    n_tokens: u64,
+    flops: Option<f64>,
+    remote: Duration,
+    calls: Vec<events::Call>,
+    n_peers: usize,
+    n_ok: usize,
+}
+
+/// A mean of what there was.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    n: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.n += 1.0;
+    }
+
+    fn get(&self) -> Option<f64> {
+        (self.n > 0.0).then(|| self.sum / self.n)
+    }
+}
+
+impl Tally {
+    fn add(
+        &mut self,
+        synapse: &dyn Synapse,
+        batch: &Batch,
+        said: Option<&Consultation>,
+        output: &SynapseOutput,
+    ) {
+        let size = batch.inputs.size();
+        let n_rows = size.first().copied().unwrap_or(0);
+        self.n_rows += n_rows.unsigned_abs();
+        if synapse.modality() == Modality::Text {
+            self.n_tokens += batch.inputs.numel() as u64;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a batch has fewer rows than 2^52"
+        )]
+        let flops = synapse
+            .forward_flops(&size[1..])
+            .map(|flops| flops * n_rows as f64 * STEP_PER_FORWARD);
+        if let Some(flops) = flops {
+            *self.flops.get_or_insert(0.0) += flops;
+        }
+        let losses = [
+            (&mut self.loss, &output.loss),
+            (&mut self.local_loss, &output.local_target_loss),
+            (&mut self.network_loss, &output.network_target_loss),
+            (&mut self.distillation_loss, &output.distillation_loss),
+        ];
+        for (mean, loss) in losses {
+            if let Some(loss) = loss {
+                mean.add(loss.double_value(&[]));
             }
         }
-        self.tell(position, said.as_ref(), &output, loss, started.elapsed());
+        let Some(said) = said else { return };
+        self.remote += said.remote;
+        self.lost_gate_mass.add(said.lost_gate_mass());
+        if said.is_with_others {
+            let n_ok = said.calls().filter(|(outcome, _)| outcome.is_success());
+            self.n_ok = self.n_ok.max(n_ok.count());
+            self.n_peers = self.n_peers.max(said.calls().count());
+        }
+        self.calls
+            .extend(said.calls().map(|(outcome, rows)| events::Call {
+                uid: outcome.peer.uid,
+                hotkey: outcome.peer.hotkey,
+                code: outcome.code.to_string(),
+                ms: milliseconds(outcome.elapsed),
+                rows,
+            }));
+    }
+}
+
+impl Trainer {
+    /// One step, of as many batches as are accumulated.
+    pub(super) fn step(&mut self) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let epoch = self.batches.position().epoch;
+        let mut tally = Tally::default();
+        self.descent.begin(&self.parameters());
+        for part in 0..self.config.accumulate {
+            let (_, batch) = self.batches.draw()?;
+            self.sow(part);
+            let precision = self.config.precision;
+            let (said, output) = match precision.forward(|| self.forward(&batch)) {
+                Err(error) if error.is_not_finite() => {
+                    return self.spoilt(epoch, started.elapsed());
+                }
+                forward => forward?,
+            };
+            let loss = output
+                .loss
+                .as_ref()
+                .expect("a batch of a source has labels");
+            self.descent
+                .add(&(loss / f64::from(self.config.accumulate)));
+            if let (Some(said), Some(network)) = (&said, &self.peers) {
+                if self.config.sends_gradients {
+                    said.send_gradients(network)?;
+                }
+                if said.is_with_others {
+                    self.opinions.blend(said.scores());
+                }
+            }
+            tally.add(self.synapse.as_ref(), &batch, said.as_ref(), &output);
+        }
+        self.descend()?;
+        self.step += 1;
+        self.tell(epoch, tally, started.elapsed());
         Ok(())
+    }
+
+    /// What is dropped at random in a batch follows from the seed and the step, so that a run that is resumed drops the same.
+    fn sow(&self, part: u32) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream(self.step);
+        rng.set_word_pos(2 * u128::from(part));
+        tch::manual_seed(rng.next_u64().cast_signed());
     }
 
     /// What the network says about a batch, and what the model makes of both.
@@ -47,48 +166,32 @@ impl Trainer {
         &mut self,
         batch: &Batch,
     ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
-        let perception = self.synapse.perceive(batch.images(), Mode::Training)?;
-        let said = self.consult(batch.images(), &perception.context)?;
+        let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
+        let said = self.consult(&batch.inputs, &perception.context)?;
         // Where nobody answers, there is nothing to imitate: zeros would be learned as if somebody had said them.
         let answers = said.as_ref().filter(|said| said.is_answered());
         let network = answers.map(Consultation::context);
         let output = self
             .synapse
-            .conclude(&perception, Some(&batch.labels().into()), network)?;
+            .conclude(&perception, Some(&batch.labels), network)?;
         Ok((said, output))
     }
 
-    /// Moves the parameters, unless gradients are not finite. Gives the loss.
-    fn descend(&mut self, output: &SynapseOutput) -> Result<f64, TrainError> {
-        let loss = output
-            .loss
-            .as_ref()
-            .expect("a batch of a dataset has labels");
+    /// Moves the parameters, unless gradients are not finite.
+    fn descend(&mut self) -> Result<(), TrainError> {
+        // Those of peers that were met in this step are among them.
         let parameters = self.parameters();
         let (synapse, serving) = (&self.synapse, &mut self.serving);
         let more = || apply_gradients(synapse.as_ref(), serving.as_mut());
-        let has_moved = self.descent.descend(self.step, &parameters, loss, more)?;
-        self.count(has_moved)?;
-        Ok(loss.double_value(&[]))
+        let has_moved = self.descent.finish(self.step, &parameters, more)?;
+        self.count(has_moved)
     }
 
     /// A step in which the model gave numbers that are not finite: nobody can be asked with them, and nothing is learned.
-    fn spoilt(&mut self, position: Position, elapsed: Duration) -> Result<(), TrainError> {
+    fn spoilt(&mut self, epoch: u64, elapsed: Duration) -> Result<(), TrainError> {
         self.count(false)?;
         self.step += 1;
-        self.report.record(Event::Step(events::Step {
-            step: self.step,
-            epoch: position.epoch,
-            loss: f64::NAN,
-            local_loss: f64::NAN,
-            network_loss: None,
-            distillation_loss: None,
-            n_peers: 0,
-            n_ok: 0,
-            lost_gate_mass: 0.0,
-            step_ms: milliseconds(elapsed),
-            remote_ms: 0.0,
-        }));
+        self.tell(epoch, Tally::default(), elapsed);
         Ok(())
     }
 
@@ -112,43 +215,30 @@ impl Trainer {
         Ok(())
     }
 
-    fn tell(
-        &mut self,
-        position: Position,
-        said: Option<&Consultation>,
-        output: &SynapseOutput,
-        loss: f64,
-        elapsed: Duration,
-    ) {
-        let value =
-            |tensor: &Option<tch::Tensor>| tensor.as_ref().map(|tensor| tensor.double_value(&[]));
-        let others = said.filter(|said| said.is_with_others);
+    fn tell(&mut self, epoch: u64, tally: Tally, elapsed: Duration) {
+        let step_ms = milliseconds(elapsed);
+        let utilisation = tally
+            .flops
+            .zip(self.config.peak_flops)
+            .map(|(flops, peak)| flops / (elapsed.as_secs_f64() * peak));
         self.report.record(Event::Step(events::Step {
             step: self.step,
-            epoch: position.epoch,
-            loss,
-            local_loss: value(&output.local_target_loss).unwrap_or(f64::NAN),
-            network_loss: value(&output.network_target_loss),
-            distillation_loss: value(&output.distillation_loss),
-            n_peers: others.map_or(0, |said| said.calls().count()),
-            n_ok: others.map_or(0, |said| {
-                said.calls()
-                    .filter(|(outcome, _)| outcome.is_success())
-                    .count()
-            }),
-            lost_gate_mass: said.map_or(0.0, Consultation::lost_gate_mass),
-            step_ms: milliseconds(elapsed),
-            remote_ms: said.map_or(0.0, |said| milliseconds(said.remote)),
+            epoch,
+            loss: tally.loss.get().unwrap_or(f64::NAN),
+            local_loss: tally.local_loss.get().unwrap_or(f64::NAN),
+            network_loss: tally.network_loss.get(),
+            distillation_loss: tally.distillation_loss.get(),
+            n_peers: tally.n_peers,
+            n_ok: tally.n_ok,
+            lost_gate_mass: tally.lost_gate_mass.get().unwrap_or(0.0),
+            n_rows: tally.n_rows,
+            n_tokens: tally.n_tokens,
+            utilisation,
+            step_ms,
+            remote_ms: milliseconds(tally.remote),
         }));
-        if let Some(said) = said {
-            let outcomes = said.calls().map(|(outcome, rows)| events::Call {
-                uid: outcome.peer.uid,
-                hotkey: outcome.peer.hotkey,
-                code: outcome.code.to_string(),
-                ms: milliseconds(outcome.elapsed),
-                rows,
-            });
-            let (step, outcomes) = (self.step, outcomes.collect());
+        if !tally.calls.is_empty() {
+            let (step, outcomes) = (self.step, tally.calls);
             self.report
                 .record(Event::Calls(events::Calls { step, outcomes }));
         }

@@ -5,7 +5,7 @@ mod network;
 use std::path::Path;
 
 use neuron_learn::{
-    dataset::{LastBatch, digits},
+    dataset::{Batches, LastBatch, digits},
     events::{FILE_NAME, Record, RunLog, read},
 };
 use neuron_wallet::PublicKey;
@@ -13,7 +13,7 @@ use tch::{Tensor, no_grad};
 
 use self::network::{Network, narrow};
 use super::*;
-use crate::nucleus_model::Answers;
+use crate::{blueprint::Blueprint, nucleus_model::Answers};
 
 /// What happened, without when.
 fn events(folder: &Path) -> Vec<Event> {
@@ -46,7 +46,9 @@ fn evaluations(folder: &Path) -> Vec<events::Evaluation> {
 fn config(steps: u64) -> TrainerConfig {
     TrainerConfig {
         seed: 5,
-        batch_size: 32,
+        accumulate: 1,
+        evaluated: None,
+        peak_flops: None,
         steps: Some(steps),
         epochs: None,
         epoch_steps: 10,
@@ -66,13 +68,18 @@ fn config(steps: u64) -> TrainerConfig {
 
 fn parts(folder: &Path) -> Parts {
     let digits = digits().unwrap();
+    let held_out = digits.test.select(&(0..64).collect::<Vec<_>>());
     Parts {
         folder: folder.to_owned(),
         recipe: Recipe {
-            synapse: "narrow".into(),
+            model: Blueprint::Mnist,
+            tokenizer: None,
             dataset: digits.name.into(),
             shard: [0, 1],
             batch_size: 32,
+            accumulate: 1,
+            sequence: None,
+            augment: None,
         },
         start: events::Start {
             hotkey: PublicKey([0; 32]),
@@ -87,8 +94,8 @@ fn parts(folder: &Path) -> Parts {
             garbage: false,
         },
         synapse: narrow(5),
-        batches: Batches::new(digits.train, 32, LastBatch::Keep, 5).unwrap(),
-        held_out: digits.test.select(&(0..64).collect::<Vec<_>>()),
+        batches: Box::new(Batches::new(digits.train, 32, LastBatch::Keep, 5).unwrap()),
+        held_out: Box::new(Batches::new(held_out, 32, LastBatch::Keep, 5).unwrap()),
         peers: None,
         serving: None,
         setter: None,

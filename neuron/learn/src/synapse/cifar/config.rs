@@ -1,5 +1,7 @@
 //! Widths and depths of dual path networks, and of the synapse around one.
 
+use serde::{Deserialize, Serialize};
+
 /// Stages of a dual path network.
 pub(super) const STAGES: usize = 4;
 
@@ -13,7 +15,7 @@ pub(super) const POOL: i64 = 4;
 ///
 /// Numbers of channels are named as the origin names them: a block takes what it gets to `in_planes`, where it looks at
 /// neighbouring pixels, and adds to `out_planes` of it (the residual path) and `dense_depth` more (the dense path).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DpnConfig {
     /// Channels of the stem.
     pub stem: i64,
@@ -38,6 +40,16 @@ impl DpnConfig {
         dense_depth: [16, 32, 24, 128],
         n_blocks: [2, 2, 2, 2],
         groups: 32,
+    };
+
+    /// As deep as DPN-26 and an eighth as wide: quick on a processor.
+    pub const NARROW: DpnConfig = DpnConfig {
+        stem: 16,
+        in_planes: [24, 24, 48, 96],
+        out_planes: [32, 64, 128, 256],
+        dense_depth: [8, 8, 8, 16],
+        n_blocks: [2, 2, 2, 2],
+        groups: 8,
     };
 
     /// DPN-92: as wide, and deeper.

@@ -20,10 +20,19 @@ use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Asking, Parts, Peers, Serving, Trainer, TrainerConfig};
-use crate::{nucleus_model::Answers, presence::View};
+use crate::{
+    nucleus_model::{Answers, Offer},
+    presence::View,
+};
 
 /// Width of an answer.
 const D_MODEL: u32 = 32;
+
+/// What each offers: swapping in a model that offers something else is refused.
+const TAKES_GRADIENTS: Offer = Offer {
+    tokenizer: None,
+    accepts_gradients: true,
+};
 
 /// A model that is quick.
 pub(super) fn narrow(seed: u64) -> Box<dyn Synapse> {
@@ -141,8 +150,7 @@ impl Network {
             own: node.peer,
             view: self.views.subscribe(),
             asking: Asking {
-                modality: Modality::Image,
-                d_model: D_MODEL,
+                entry: Modality::Image.into(),
                 deadline: Duration::from_secs(20),
                 finish: Finish::All,
             },
@@ -150,6 +158,7 @@ impl Network {
         let serving = Serving {
             nucleus: node.nucleus.clone(),
             answers: Answers::Honest,
+            offer: TAKES_GRADIENTS,
             gradients: None,
         };
         let parts = Parts {
@@ -182,6 +191,7 @@ impl Network {
         Serving {
             nucleus: node.nucleus.clone(),
             answers: Answers::Honest,
+            offer: TAKES_GRADIENTS,
             gradients: node.gradients.lock().unwrap().take(),
         }
     }
@@ -208,7 +218,7 @@ async fn serve(uid: u16, answers: Answers, roster: watch::Receiver<Arc<Roster>>)
         address: listener.local_addr().unwrap(),
         plaintext: false,
     };
-    let model = answers.model(narrow(u64::from(uid) + 100).as_ref(), true);
+    let model = answers.model(narrow(u64::from(uid) + 100).as_ref(), TAKES_GRADIENTS);
     let (nucleus, guard) = Nucleus::start(model, NucleusConfig::default()).unwrap();
     let (sender, receiver) = gradients(8);
     let config = AxonConfig::default();

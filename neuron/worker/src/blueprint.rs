@@ -1,0 +1,272 @@
+//! Which model: from what the user set, or from what a checkpoint remembers.
+
+use std::path::Path;
+
+use anyhow::Context;
+use neuron::{
+    cli::{ArchitectureSettings, DpnName, SynapseName},
+    exit::UsageError,
+};
+use neuron_learn::synapse::{
+    Bert, BertConfig, Cifar, CifarConfig, DpnConfig, Gpt, Gpt2Config, Mnist, MnistConfig, Synapse,
+};
+use neuron_text::{Special, Tokenizer};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+/// All that it takes to make an untrained model: what a checkpoint keeps beside its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Blueprint {
+    /// As the origin has it.
+    Mnist,
+    /// Around this network.
+    Cifar(DpnConfig),
+    /// Of these widths.
+    Bert(BertConfig),
+    /// Of these widths.
+    Gpt(Gpt2Config),
+}
+
+impl Blueprint {
+    /// A new model of images.
+    pub(crate) fn of_images(name: SynapseName, settings: &ArchitectureSettings) -> Blueprint {
+        match name {
+            SynapseName::Cifar => Blueprint::Cifar(match settings.dpn {
+                DpnName::Narrow => DpnConfig::NARROW,
+                DpnName::Dpn26 => DpnConfig::DPN_26,
+                DpnName::Dpn92 => DpnConfig::DPN_92,
+                DpnName::Dpn98 => DpnConfig::DPN_98,
+            }),
+            _ => Blueprint::Mnist,
+        }
+    }
+
+    /// A new model of text, for the ids of this tokeniser and texts of so many tokens.
+    ///
+    /// # Errors
+    ///
+    /// If such a model cannot be, or the tokeniser lacks a token that it needs.
+    pub(crate) fn of_text(
+        name: SynapseName,
+        settings: &ArchitectureSettings,
+        tokenizer: &Tokenizer,
+        sequence: u32,
+    ) -> anyhow::Result<Blueprint> {
+        let vocab_size = i64::try_from(tokenizer.vocab_size())?;
+        let id = |special| Ok::<_, anyhow::Error>(i64::from(tokenizer.special(special)?));
+        let (heads, dropout) = (i64::from(settings.heads.get()), settings.dropout);
+        let (width, layers) = (settings.width, settings.layers);
+        let layers = layers.map(|layers| layers.get() as usize);
+        let width = width.map(|width| i64::from(width.get()));
+        let blueprint = match name {
+            SynapseName::Bert => {
+                let origin = BertConfig::default();
+                let width = width.unwrap_or(origin.hidden_size);
+                Blueprint::Bert(BertConfig {
+                    vocab_size,
+                    hidden_size: width,
+                    num_hidden_layers: layers.unwrap_or(origin.num_hidden_layers),
+                    num_attention_heads: heads,
+                    // As the origin's 512 to 256.
+                    intermediate_size: 2 * width,
+                    max_position_embeddings: sequence.into(),
+                    hidden_dropout_prob: dropout,
+                    attention_probs_dropout_prob: dropout,
+                    pad_token_id: id(Special::Pad)?,
+                    sep_token_id: Some(id(Special::Separator)?),
+                    ..origin
+                })
+            }
+            _ => {
+                let origin = Gpt2Config::default();
+                Blueprint::Gpt(Gpt2Config {
+                    vocab_size,
+                    n_positions: sequence.into(),
+                    n_embd: width.unwrap_or(origin.n_embd),
+                    n_layer: layers.unwrap_or(origin.n_layer),
+                    n_head: heads,
+                    resid_pdrop: dropout,
+                    embd_pdrop: dropout,
+                    attn_pdrop: dropout,
+                    eos_token_id: Some(id(Special::End)?),
+                    ..origin
+                })
+            }
+        };
+        blueprint.check().map_err(|problem| {
+            UsageError(format!(
+                "there is no such model: {problem}. See --width, --layers and --heads"
+            ))
+        })?;
+        Ok(blueprint)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Blueprint::Mnist | Blueprint::Cifar(_) => Ok(()),
+            Blueprint::Bert(config) => config.check(),
+            Blueprint::Gpt(config) => config.check(),
+        }
+    }
+
+    /// Which model it is of.
+    pub(crate) fn name(&self) -> SynapseName {
+        match self {
+            Blueprint::Mnist => SynapseName::Mnist,
+            Blueprint::Cifar(_) => SynapseName::Cifar,
+            Blueprint::Bert(_) => SynapseName::Bert,
+            Blueprint::Gpt(_) => SynapseName::Gpt,
+        }
+    }
+
+    /// The longest text and the largest token id that it takes, if it takes text.
+    fn of_texts(&self) -> Option<(i64, i64)> {
+        match self {
+            Blueprint::Mnist | Blueprint::Cifar(_) => None,
+            Blueprint::Bert(config) => Some((config.max_position_embeddings, config.vocab_size)),
+            Blueprint::Gpt(config) => Some((config.n_positions, config.vocab_size)),
+        }
+    }
+
+    /// Whether texts of so many tokens of this tokeniser are texts of the model.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`] if they are not.
+    pub(crate) fn takes(&self, tokenizer: &Tokenizer, sequence: u32) -> Result<(), UsageError> {
+        let Some((longest, vocab_size)) = self.of_texts() else {
+            return Ok(());
+        };
+        if i64::from(sequence) > longest {
+            return Err(UsageError(format!(
+                "--sequence {sequence} is more than the {longest} tokens that the model takes"
+            )));
+        }
+        let tokens = tokenizer.vocab_size();
+        if i64::try_from(tokens).is_ok_and(|tokens| tokens <= vocab_size) {
+            return Ok(());
+        }
+        Err(UsageError(format!(
+            "the tokeniser has {tokens} tokens and the model knows {vocab_size}: --tokenizer names another than the model \
+             was made with"
+        )))
+    }
+
+    /// The model, untrained: drawn from the seed.
+    pub(crate) fn build(&self, seed: u64, device: Device) -> Box<dyn Synapse> {
+        match *self {
+            Blueprint::Mnist => Box::new(Mnist::new(MnistConfig::default(), seed, device)),
+            Blueprint::Cifar(dpn) => Box::new(Cifar::new(CifarConfig::of(dpn), seed, device)),
+            Blueprint::Bert(config) => Box::new(Bert::new(config, seed, device)),
+            Blueprint::Gpt(config) => Box::new(Gpt::new(config, seed, device)),
+        }
+    }
+
+    /// A model in Hugging Face's format, and its blueprint.
+    ///
+    /// # Errors
+    ///
+    /// If there is none in the folder, or none of this kind.
+    pub(crate) fn read(
+        name: SynapseName,
+        folder: &Path,
+        seed: u64,
+        device: Device,
+    ) -> anyhow::Result<(Blueprint, Box<dyn Synapse>)> {
+        let (blueprint, synapse, drawn): (_, Box<dyn Synapse>, _) = match name {
+            SynapseName::Bert => {
+                let (bert, drawn) = Bert::read(folder, seed, device)?;
+                (Blueprint::Bert(*bert.config()), Box::new(bert), drawn)
+            }
+            SynapseName::Gpt => {
+                let (gpt, drawn) = Gpt::read(folder, seed, device)?;
+                (Blueprint::Gpt(*gpt.config()), Box::new(gpt), drawn)
+            }
+            SynapseName::Mnist | SynapseName::Cifar => {
+                let message =
+                    "--pretrained takes models of text: add --synapse bert or --synapse gpt";
+                return Err(UsageError(message.to_owned()).into());
+            }
+        };
+        if !drawn.is_empty() {
+            tracing::info!(?drawn, "not in the folder, and drawn from the seed");
+        }
+        Ok((blueprint, synapse))
+    }
+
+    /// As a checkpoint keeps it.
+    pub(crate) fn of_checkpoint(config: &serde_json::Value) -> anyhow::Result<Blueprint> {
+        let model = config.get("model").cloned().unwrap_or_default();
+        serde_json::from_value(model)
+            .context("the checkpoint does not say which model it is of: train it again")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron::{cli::Command, config};
+
+    use super::*;
+
+    fn architecture(arguments: &[&str]) -> ArchitectureSettings {
+        let arguments = ["neuron", "train"].iter().chain(arguments);
+        let (cli, _) = config::parse(arguments.map(Into::into)).unwrap();
+        match cli.command {
+            Command::Train(train) => train.architecture,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tokenizer() -> Tokenizer {
+        let texts = [Ok::<_, neuron_text::TokenizerError>("some text".to_owned())];
+        let specials = [
+            Special::Pad,
+            Special::Class,
+            Special::Separator,
+            Special::Mask,
+            Special::End,
+        ];
+        Tokenizer::train(texts.into_iter(), 300, &specials).unwrap()
+    }
+
+    #[test]
+    fn a_checkpoint_remembers_the_model() {
+        let settings = architecture(&["--width=32", "--layers=1", "--dpn=narrow"]);
+        let text = |name| Blueprint::of_text(name, &settings, &tokenizer(), 16).unwrap();
+        for blueprint in [
+            Blueprint::Mnist,
+            Blueprint::of_images(SynapseName::Cifar, &settings),
+            text(SynapseName::Bert),
+            text(SynapseName::Gpt),
+        ] {
+            let config = serde_json::json!({ "model": blueprint });
+            assert_eq!(Blueprint::of_checkpoint(&config).unwrap(), blueprint);
+            let synapse = blueprint.build(1, Device::Cpu);
+            assert_eq!(synapse.copy().d_model(), synapse.d_model());
+        }
+        assert!(Blueprint::of_checkpoint(&serde_json::json!({})).is_err());
+    }
+
+    #[test]
+    fn models_that_cannot_be_are_refused() {
+        let settings = architecture(&["--width=30", "--heads=4"]);
+        for name in [SynapseName::Bert, SynapseName::Gpt] {
+            let error = Blueprint::of_text(name, &settings, &tokenizer(), 16).unwrap_err();
+            assert!(error.to_string().contains("--heads"), "{error}");
+        }
+    }
+
+    #[test]
+    fn texts_beyond_a_model_are_refused() {
+        let settings = architecture(&["--width=32", "--layers=1"]);
+        let gpt = Blueprint::of_text(SynapseName::Gpt, &settings, &tokenizer(), 16).unwrap();
+        assert!(gpt.takes(&tokenizer(), 16).is_ok());
+        assert!(gpt.takes(&tokenizer(), 17).is_err());
+        let few = Blueprint::Gpt(Gpt2Config {
+            vocab_size: 20,
+            ..Gpt2Config::tiny(20)
+        });
+        assert!(few.takes(&tokenizer(), 16).is_err());
+    }
+}
