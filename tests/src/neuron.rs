@@ -22,7 +22,7 @@ const BINARY_VARIABLE: &str = "CONNECTOME_NEURON";
 /// What makes a neuron small enough to run several on two cores, each at any port that is free.
 const SMALL: [&str; 3] = ["--device=cpu", "--threads=1", "--listen=127.0.0.1:0"];
 
-/// What one learns.
+/// What one learns, unless it is told otherwise.
 const DIGITS: [&str; 2] = ["--dataset=digits", "--batch-size=16"];
 
 /// The `neuron` to test: the one that `CONNECTOME_NEURON` names, or the one built into the folder where this test was built.
@@ -43,6 +43,7 @@ pub fn binary() -> Result<PathBuf> {
 pub struct Operator {
     uri: String,
     chain: String,
+    task: Vec<String>,
     options: Vec<String>,
     home: Arc<TempDir>,
 }
@@ -68,9 +69,17 @@ impl Operator {
         Ok(Self {
             uri: uri.to_owned(),
             chain: node.url(),
+            task: DIGITS.map(str::to_owned).into(),
             options: Vec::new(),
             home: Arc::new(tempfile::tempdir()?),
         })
+    }
+
+    /// Learns something else than digits: what these options say.
+    #[must_use]
+    pub fn learning<'a>(mut self, task: impl IntoIterator<Item = &'a str>) -> Self {
+        self.task = task.into_iter().map(str::to_owned).collect();
+        self
     }
 
     /// Trains with these options besides.
@@ -166,7 +175,7 @@ impl Operator {
         command
             .arg("train")
             .args(SMALL)
-            .args(DIGITS)
+            .args(&self.task)
             .arg(format!("--run={}", run.display()))
             .args(&self.options)
             .args(more);

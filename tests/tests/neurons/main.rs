@@ -8,15 +8,17 @@
 //! | `serving.rs` | what was trained is served, answers queries, and is weighed by hand |
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
+//! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
-//! The models are the real ones, on the real digits, with small batches and one thread each.
+//! The models are the real ones, on the real digits unless a file says otherwise, with small batches and one thread each.
 
 mod absence;
 mod commands;
 mod contact;
 mod incentive;
 mod interruption;
+mod models;
 mod removal;
 mod serving;
 
@@ -67,6 +69,16 @@ async fn chain_with(
     registered: &[Member],
     hyperparameters: &Value,
 ) -> Result<Node> {
+    chain_for("digits", members, registered, hyperparameters).await
+}
+
+/// As [`chain_with`], in a network of this task.
+async fn chain_for(
+    task: &str,
+    members: &[Member],
+    registered: &[Member],
+    hyperparameters: &Value,
+) -> Result<Node> {
     let mut funded = Vec::new();
     let mut neurons = Vec::new();
     for member in members.iter().chain(registered) {
@@ -78,7 +90,7 @@ async fn chain_with(
         neurons.push(json!({ "hotkey": account, "coldkey": account, "stake": stake }));
     }
     let mut network = json!({
-        "task": "digits",
+        "task": task,
         "hyperparameters": {
             "tempo": TEMPO,
             "activityCutoff": 100 * TEMPO,
