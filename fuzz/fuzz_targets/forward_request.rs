@@ -30,6 +30,7 @@ impl Model for Echo {
             input_shape: input_shape.to_vec(),
             output_shape: vec![2],
             prediction_shape: Some(vec![2]),
+            tokenizer: None,
             accepts_gradients: true,
         };
         vec![

@@ -17,7 +17,7 @@ pub const RETRY_AFTER_MS: &str = "retry-after-ms";
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 26] = [
         Code::NoReturn,
         Code::Success,
         Code::Timeout,
@@ -43,6 +43,7 @@ impl Code {
         Code::UnknownException,
         Code::Unauthenticated,
         Code::BadEndpoint,
+        Code::TokenizerMismatch,
     ];
 
     /// Whether the call gave a valid answer.
@@ -71,7 +72,8 @@ impl Code {
             | Code::ResponseDeserializationException => tonic::Code::Internal,
             Code::RequestIncompatibleVersion
             | Code::ResponseIncompatibleVersion
-            | Code::BadEndpoint => tonic::Code::FailedPrecondition,
+            | Code::BadEndpoint
+            | Code::TokenizerMismatch => tonic::Code::FailedPrecondition,
             Code::SenderUnknown => tonic::Code::PermissionDenied,
             Code::Unauthenticated => tonic::Code::Unauthenticated,
         }
@@ -146,13 +148,13 @@ pub fn retry_after(status: &Status) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// The rows of the origin's table, in its words and numbers.
+    /// The rows of the origin's table, in its words and numbers, and what came after it.
     const TABLE: &str = "0 NoReturn, 1 Success, 2 Timeout, 3 Backoff, 4 Unavailable, 5 NotImplemented, 6 EmptyRequest, \
         7 EmptyResponse, 8 InvalidResponse, 9 InvalidRequest, 10 RequestShapeException, 11 ResponseShapeException, \
         12 RequestSerializationException, 13 ResponseSerializationException, 14 RequestDeserializationException, \
         15 ResponseDeserializationException, 16 NotServingNucleus, 17 NucleusTimeout, 18 NucleusFull, \
         19 RequestIncompatibleVersion, 20 ResponseIncompatibleVersion, 21 SenderUnknown, 22 UnknownException, \
-        23 Unauthenticated, 24 BadEndpoint";
+        23 Unauthenticated, 24 BadEndpoint, 25 TokenizerMismatch";
 
     #[test]
     fn codes_are_the_rows_of_the_table() {
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_status_that_claims_success_or_nonsense_is_read_by_its_grpc_code() {
-        for claim in ["0", "1", "25", "-1", "x", ""] {
+        for claim in ["0", "1", "26", "-1", "x", ""] {
             let mut status = Status::unavailable("gone");
             status
                 .metadata_mut()

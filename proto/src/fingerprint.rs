@@ -1,25 +1,36 @@
-//! Which tokeniser token ids are of.
+//! What tells tokenisers apart.
 
 use std::fmt;
 
-/// What tells apart tokenisers that give different ids to one text: the validated form of the 32 bytes that messages carry.
-/// How it follows from a tokeniser is the business of who has one.
+/// What two tokenisers have in common that give the same ids to every text: 32 bytes, by which they are told apart. How it
+/// is computed is the business of those who have tokenisers; on the wire it only has to be the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 32]);
 
 /// Bytes that are no fingerprint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a tokeniser's fingerprint of 32 bytes, got {0}")]
-pub struct NotAFingerprint(pub usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the fingerprint of a tokeniser, 32 bytes or none, got {0}")]
+pub struct FingerprintLength(pub usize);
 
-impl TryFrom<&[u8]> for Fingerprint {
-    type Error = NotAFingerprint;
-
-    fn try_from(bytes: &[u8]) -> Result<Fingerprint, NotAFingerprint> {
-        match bytes.try_into() {
-            Ok(bytes) => Ok(Fingerprint(bytes)),
-            Err(_) => Err(NotAFingerprint(bytes.len())),
+impl Fingerprint {
+    /// The fingerprint in a field of a message; none if the field is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`FingerprintLength`] for anything else than 32 bytes.
+    pub fn read(field: &[u8]) -> Result<Option<Fingerprint>, FingerprintLength> {
+        match (field.len(), field.try_into()) {
+            (0, _) => Ok(None),
+            (_, Ok(bytes)) => Ok(Some(Fingerprint(bytes))),
+            (length, Err(_)) => Err(FingerprintLength(length)),
         }
+    }
+
+    /// The field of a message that says this, or nothing.
+    pub fn write(fingerprint: Option<Fingerprint>) -> bytes::Bytes {
+        fingerprint.map_or_else(bytes::Bytes::new, |Fingerprint(bytes)| {
+            bytes::Bytes::copy_from_slice(&bytes)
+        })
     }
 }
 
@@ -41,23 +52,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_survives_its_message() {
-        let bytes: [u8; 32] = std::array::from_fn(|at| u8::try_from(at * 8).unwrap());
-        assert_eq!(Fingerprint::try_from(&bytes[..]), Ok(Fingerprint(bytes)));
-    }
-
-    #[test]
-    fn bytes_of_another_length_are_none() {
-        for length in [0, 31, 33] {
-            let bytes = vec![7; length];
-            let refused = Fingerprint::try_from(&bytes[..]);
-            assert_eq!(refused, Err(NotAFingerprint(length)));
+    fn a_field_says_a_fingerprint_or_nothing() {
+        for said in [None, Some(Fingerprint([7; 32]))] {
+            assert_eq!(Fingerprint::read(&Fingerprint::write(said)), Ok(said));
+        }
+        for length in [1, 31, 33] {
+            assert_eq!(
+                Fingerprint::read(&vec![0; length]),
+                Err(FingerprintLength(length))
+            );
         }
     }
 
     #[test]
-    fn people_read_it_in_hexadecimal() {
-        let text = Fingerprint([0x0a; 32]).to_string();
-        assert_eq!(text, "0a".repeat(32));
+    fn it_is_written_in_hexadecimal() {
+        let shown = Fingerprint([0xab; 32]).to_string();
+        assert_eq!(shown, "ab".repeat(32));
     }
 }

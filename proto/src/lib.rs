@@ -36,7 +36,7 @@ pub mod v1;
 
 pub use code::{NEURON_CODE, RETRY_AFTER_MS, retry_after, set_retry_after};
 pub use dtype::{DType, UnknownDType};
-pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use fingerprint::{Fingerprint, FingerprintLength};
 pub use limits::{Limits, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_TEXT, MAX_RANK};
 pub use modality::{Modality, UnknownModality};
 pub use output::{Output, UnknownOutput};

@@ -131,6 +131,17 @@ pub struct Step {
     pub n_ok: usize,
     /// Share of the gates whose peer did not answer, mean over the batch, in `[0, 1]`.
     pub lost_gate_mass: f64,
+    /// Examples that were learned from.
+    #[serde(default)]
+    pub n_rows: u64,
+    /// Tokens that were learned from, those that fill rows included; 0 for images.
+    #[serde(default)]
+    pub n_tokens: u64,
+    /// Model FLOP/s utilisation: what the model's forward and backward passes take, by arithmetic, of what the device could
+    /// have done in that time; none where either is not known. Waiting for peers counts as time.
+    /// (A. Chowdhery and others, *PaLM*, 2022, 4.1.)
+    #[serde(default)]
+    pub utilisation: Option<f64>,
     /// Time of the step, in milliseconds.
     pub step_ms: f64,
     /// Part of it that peers were waited for.

@@ -4,6 +4,8 @@ pub mod checkpoint;
 pub mod dataset;
 pub mod device;
 pub mod events;
+pub mod flops;
+
 mod linear;
 pub mod loss;
 pub mod model;
@@ -14,6 +16,7 @@ pub mod parameters;
 mod parity;
 pub mod precision;
 pub mod router;
+pub mod source;
 pub mod synapse;
 pub mod tensor;
 pub mod text;

@@ -153,7 +153,8 @@ impl Router {
         Joined::combine(routes, responses, response_shape, Loudness::Given)
     }
 
-    /// As [`Router::join`], of answers that are equally loud: each row is divided by its root mean square first.
+    /// As [`Router::join`], of answers that are equally loud: each encoding, along the last axis, is
+    /// divided by its root mean square first.
     ///
     /// Peers choose the scale of what they answer. Summed as they are given, a loud answer drowns the others and moves the
     /// gates by its scale instead of its worth, and one of noise that is small passes for an honest silence.

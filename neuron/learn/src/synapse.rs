@@ -158,6 +158,14 @@ pub trait Synapse: Send {
         self.conclude(&self.perceive(inputs, mode)?, labels, network)
     }
 
+    /// Floating point operations of the matrix products and convolutions in a forward pass of one input, of the student and
+    /// the local branch; a multiplication with its addition is two. None where it is not known.
+    ///
+    /// `row_shape`: of the input, without the batch axis
+    fn forward_flops(&self, _row_shape: &[i64]) -> Option<f64> {
+        None
+    }
+
     /// Every trainable tensor by its path in the model, sharing memory with the model.
     fn parameters(&self) -> Parameters;
 

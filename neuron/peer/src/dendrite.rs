@@ -42,6 +42,7 @@ mod asking;
 mod backoff;
 mod config;
 mod connection;
+mod entry;
 mod exchange;
 mod finish;
 mod line;
@@ -56,7 +57,7 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Modality, Output, PROTOCOL_VERSION, Tensor, v1};
+use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Output, PROTOCOL_VERSION, Tensor, v1};
 use neuron_wallet::PublicKey;
 use prometheus::Registry;
 use tokio::{sync::Semaphore, time::Instant};
@@ -72,6 +73,7 @@ use self::{
 };
 pub use self::{
     config::{DendriteConfig, Precision},
+    entry::Entry,
     finish::Finish,
     loopback::loopback,
     outcome::{CallError, Outcome},
@@ -117,14 +119,14 @@ impl Dendrite {
     /// future cancels all calls.
     pub async fn forward(
         &self,
-        modality: Modality,
+        entry: impl Into<Entry>,
         calls: Vec<Call>,
         row_shape: &[u32],
         deadline: Duration,
         finish: Finish,
     ) -> Vec<Outcome> {
         let question = Question {
-            modality,
+            entry: entry.into(),
             output: Output::Encoding,
             row_shape,
             deadline: Instant::now() + deadline.min(LONGEST),
@@ -136,14 +138,14 @@ impl Dendrite {
     /// A peer that offers none refuses with `NotImplemented`.
     pub async fn predict(
         &self,
-        modality: Modality,
+        entry: impl Into<Entry>,
         calls: Vec<Call>,
         row_shape: &[u32],
         deadline: Duration,
         finish: Finish,
     ) -> Vec<Outcome> {
         let question = Question {
-            modality,
+            entry: entry.into(),
             output: Output::Prediction,
             row_shape,
             deadline: Instant::now() + deadline.min(LONGEST),
@@ -192,7 +194,7 @@ impl Dendrite {
     /// Outside of a tokio runtime, on which the task runs.
     pub fn backward(
         &self,
-        modality: Modality,
+        entry: impl Into<Entry>,
         peer: &Peer,
         inputs: Tensor,
         gradients: Tensor,
@@ -207,11 +209,11 @@ impl Dendrite {
                 .ended(Method::Backward, Code::BadEndpoint);
             return false;
         }
-        let (shared, peer) = (self.shared.clone(), *peer);
+        let (shared, peer, entry) = (self.shared.clone(), *peer, entry.into());
         tokio::spawn(async move {
             let in_flight = &shared.metrics.backward_in_flight;
             in_flight.inc();
-            let ended = shared.send_back(modality, &peer, &inputs, &gradients).await;
+            let ended = shared.send_back(entry, &peer, &inputs, &gradients).await;
             in_flight.dec();
             if let Err(failure) = ended {
                 let Failure { code, message, .. } = failure;

@@ -175,6 +175,7 @@ impl Nucleus {
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         let Request {
             modality,
+            tokenizer,
             output,
             inputs,
             ..
@@ -193,6 +194,7 @@ impl Nucleus {
                 Refusal::new(Code::NotImplemented, message)
             })?;
         spec.check_output(*output)?;
+        spec.check_tokenizer(*tokenizer)?;
         spec.check_inputs(inputs, self.config.max_request_rows)?;
         let (actual, max) = (inputs.n_bytes(), self.config.max_queue_bytes);
         if actual > max {

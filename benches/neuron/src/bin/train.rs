@@ -293,6 +293,7 @@ impl Model for Served {
                 input_shape: entry_point.input_shape,
                 output_shape: entry_point.output_shape,
                 prediction_shape: None,
+                tokenizer: None,
                 accepts_gradients: false,
             })
             .collect()

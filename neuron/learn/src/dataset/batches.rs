@@ -114,6 +114,11 @@ impl Batches {
         self.order = order(self.examples.len(), self.seed, self.position.epoch);
     }
 
+    /// Every example once, in order and unchanged, a batch at a time: how an evaluation reads a held-out split.
+    pub fn in_order(&self) -> impl Iterator<Item = Batch> + '_ {
+        self.examples.in_order(self.batch_size)
+    }
+
     /// The next batch, and where it stands.
     pub fn draw(&mut self) -> (Position, Batch) {
         let drawn = self.position;

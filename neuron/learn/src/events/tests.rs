@@ -14,6 +14,9 @@ fn step(step: u64) -> Event {
         n_ok: 3,
         lost_gate_mass: 0.125,
         step_ms: 20.0,
+        n_rows: 32,
+        n_tokens: 0,
+        utilisation: None,
         remote_ms: 12.0,
     })
 }

@@ -18,7 +18,7 @@ pub struct Joined {
 pub(super) enum Loudness {
     /// As they were given.
     Given,
-    /// Each row divided by its root mean square.
+    /// Each encoding divided by its root mean square.
     Level,
 }
 
@@ -125,14 +125,13 @@ fn leaf(response: &Tensor, device: Device) -> Tensor {
         .set_requires_grad(true)
 }
 
-/// `x / rms(x)` for each row, where `rms(x)² = mean(x²)`. Differentiable: the gradient at an answer is that of the answer
+/// `x / rms(x)` for each encoding, that is, along the last axis, where `rms(x)² = mean(x²)`. Differentiable: the gradient at an answer is that of the answer
 /// as it was given. (The form is that of RMSNorm, B. Zhang and R. Sennrich 2019, without its gain.)
 fn level(answers: &Tensor) -> Tensor {
-    let columns: Vec<i64> = (1..answers.dim() as i64).collect();
-    if columns.is_empty() {
+    if answers.dim() < 2 {
         return answers.shallow_clone();
     }
-    let mean_square = answers.square().mean_dim(&columns[..], true, Kind::Float);
+    let mean_square = answers.square().mean_dim(-1, true, Kind::Float);
     answers / (mean_square + SILENCE * SILENCE).sqrt()
 }
 

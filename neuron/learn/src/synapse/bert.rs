@@ -33,6 +33,7 @@ use super::{
     expect_shape,
 };
 use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::flops;
 use crate::linear::Linear;
 use crate::loss;
 use crate::model::bert::{BertForPreTraining, layer::Layer, stored, text::Texts};
@@ -203,6 +204,24 @@ impl Synapse for Bert {
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)
+    }
+
+    fn forward_flops(&self, row_shape: &[i64]) -> Option<f64> {
+        let &[seq] = row_shape else { return None };
+        let BertConfig {
+            hidden_size: width,
+            vocab_size,
+            ..
+        } = self.config;
+        let layers = self.config.num_hidden_layers as f64 + 1.0;
+        let shape = flops::Blocks {
+            width,
+            between: self.config.intermediate_size,
+        };
+        let heads = flops::product(2 * width, width)
+            + flops::product(width, width)
+            + flops::product(width, vocab_size);
+        Some(seq as f64 * (layers * shape.of_token(seq) + heads))
     }
 
     fn parameters(&self) -> Parameters {

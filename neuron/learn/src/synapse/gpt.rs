@@ -6,7 +6,7 @@
 //! encoding = x + W·[x, context] + b                            [batch, seq, d_model]
 //! pooled   = tanh(W·encoding[:, −1] + b)                       [batch, d_model]   what the router routes by
 //! target   = log softmax(logits(encoding))                     [batch, seq, vocab]
-//! loss     = nll(target[:, ..seq − 1], tokens[:, 1..])
+//! loss     = nll(target, the token after each place)          none is known after the last
 //! ```
 //!
 //! The parts of GPT-2 are those of [`model::gpt2`](crate::model::gpt2). The student is one block of its kind. What the
@@ -35,8 +35,8 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::{Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput};
 use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::flops;
 use crate::linear::Linear;
-use crate::loss;
 use crate::model::gpt2::{
     Cache, GenerateError, Generation, Gpt2, generate::generate, layer::Block, stored,
 };
@@ -202,25 +202,6 @@ impl Branches for Gpt {
     fn target(&self, encoding: &Tensor) -> Tensor {
         self.model.logits(encoding).log_softmax(-1, Kind::Float)
     }
-
-    /// Of the token after each place but the last, of which nothing is known. The targets are the tokens themselves.
-    fn target_loss(
-        &self,
-        _encoding: &Tensor,
-        target: &Tensor,
-        labels: &Labels,
-    ) -> Result<Tensor, SynapseError> {
-        let told = target.size()[1] - 1;
-        if told < 1 {
-            return Err(SynapseError::Shape {
-                what: "labelled tokens",
-                expected: "[batch, 2..]".into(),
-                arrived: labels.targets.size(),
-            });
-        }
-        let after = labels.targets.narrow(1, 1, told);
-        Ok(loss::nll(&target.narrow(1, 0, told), &after)?)
-    }
 }
 
 impl Synapse for Gpt {
@@ -284,6 +265,20 @@ impl Synapse for Gpt {
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)
+    }
+
+    fn forward_flops(&self, row_shape: &[i64]) -> Option<f64> {
+        let &[seq] = row_shape else { return None };
+        let Gpt2Config {
+            n_embd, vocab_size, ..
+        } = self.config;
+        let blocks = self.config.n_layer as f64 + 1.0;
+        let shape = flops::Blocks {
+            width: n_embd,
+            between: self.config.d_between(),
+        };
+        let heads = flops::product(2 * n_embd, n_embd) + flops::product(n_embd, vocab_size);
+        Some(seq as f64 * (blocks * shape.of_token(seq) + heads))
     }
 
     fn parameters(&self) -> Parameters {

@@ -19,6 +19,7 @@ use tch::{Device, Kind, Tensor};
 use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
 };
+use crate::flops;
 use crate::linear::Linear;
 use crate::parameters::Parameters;
 
@@ -185,6 +186,26 @@ impl Synapse for Mnist {
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)
+    }
+
+    fn forward_flops(&self, _: &[i64]) -> Option<f64> {
+        let MnistConfig {
+            side,
+            d_model,
+            d_target: [d_first, d_second],
+            n_classes,
+        } = self.config;
+        let d_pixels = side * side;
+        let layers = [
+            [d_pixels, d_model],
+            [d_model, d_model],
+            [d_pixels + d_model, d_model],
+            [d_model, d_model],
+            [d_model, d_first],
+            [d_first, d_second],
+            [d_second, n_classes],
+        ];
+        Some(layers.iter().map(|&[d_in, d_out]| flops::product(d_in, d_out)).sum())
     }
 
     fn parameters(&self) -> Parameters {

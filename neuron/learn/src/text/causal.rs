@@ -6,8 +6,8 @@
 //! ```
 //!
 //! No token is filler; those of the end that fill no batch are left out of the epoch. A row may begin in the middle of a
-//! passage and go on in another: `end` between them tells the model so. The labels of a batch are its own tokens: a
-//! [causal model](crate::synapse::Gpt) tells each but a row's first.
+//! passage and go on in another: `end` between them tells the model so. The labels of a
+//! batch are [the tokens after its own](crate::synapse::Labels::of_next).
 //!
 //! How many tokens each passage has is counted once, when the batches are made. So the place of a batch in the stream
 //! follows from its [`Position`] alone, and only the passages that it needs are read.

@@ -2,7 +2,9 @@
 //!
 //! Pure functions of a message and of what the axon takes. Nothing here panics or allocates by what a message claims.
 
-use neuron_proto::{Code, DType, Limits, MAX_RANK, Modality, Output, Tensor, TensorError, v1};
+use neuron_proto::{
+    Code, DType, Fingerprint, Limits, MAX_RANK, Modality, Output, Tensor, TensorError, v1,
+};
 
 use crate::nucleus::{NucleusConfig, Refusal, SynapseSpec};
 
@@ -11,6 +13,8 @@ use crate::nucleus::{NucleusConfig, Refusal, SynapseSpec};
 pub struct Forward {
     /// Which entry point.
     pub modality: Modality,
+    /// The tokeniser that it says its token ids are of; the nucleus knows whether they are.
+    pub tokenizer: Option<Fingerprint>,
     /// What is wanted of each row; the nucleus knows whether it is offered.
     pub output: Output,
     /// Well formed and within the limits; the nucleus holds it against the synapse.
@@ -64,6 +68,7 @@ pub fn read_modality(modality: i32) -> Result<Modality, Refusal> {
 pub fn read_forward(message: v1::ForwardRequest, limits: &Limits) -> Result<Forward, Refusal> {
     Ok(Forward {
         modality: read_modality(message.modality)?,
+        tokenizer: read_tokenizer(&message.tokenizer)?,
         output: read_output(message.output)?,
         reply: read_precision(message.reply)?,
         inputs: read_tensor(message.inputs, "inputs", limits)?,
@@ -90,6 +95,7 @@ pub fn read_backward(
             let message = format!("no synapse for {modality} takes gradients here");
             Refusal::new(Code::NotImplemented, message)
         })?;
+    spec.check_tokenizer(read_tokenizer(&message.tokenizer)?)?;
     let inputs = read_tensor(message.inputs, "inputs", limits)?;
     spec.check_inputs(&inputs, config.max_request_rows)?;
     let gradients = read_tensor(message.gradients, "gradients", limits)?;
@@ -115,6 +121,10 @@ fn read_tensor(
     })?;
     Tensor::decode(message, limits)
         .map_err(|error| Refusal::new(error.request_code(), format!("{name}: {error}")))
+}
+
+fn read_tokenizer(field: &[u8]) -> Result<Option<Fingerprint>, Refusal> {
+    Fingerprint::read(field).map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string()))
 }
 
 fn read_output(number: i32) -> Result<Output, Refusal> {
@@ -170,6 +180,7 @@ mod tests {
             input_shape: vec![4],
             output_shape: vec![2],
             prediction_shape: None,
+            tokenizer: None,
             accepts_gradients: true,
         }
     }
@@ -180,6 +191,7 @@ mod tests {
             modality: Modality::Tensor.into(),
             inputs: Some(inputs.clone().encode()),
             gradients: Some(gradients.clone().encode()),
+            ..Default::default()
         };
         read_backward(
             message,
@@ -224,6 +236,40 @@ mod tests {
     fn an_output_of_another_version_is_refused() {
         assert_eq!(read_output(0).unwrap(), Output::Encoding);
         assert_eq!(read_output(77).unwrap_err().code, Code::InvalidRequest);
+    }
+
+    #[test]
+    fn a_tokeniser_is_32_bytes_or_nothing() {
+        assert_eq!(read_tokenizer(&[]), Ok(None));
+        assert_eq!(
+            read_tokenizer(&[7; 32]),
+            Ok(Some(Fingerprint([7; 32])))
+        );
+        let error = read_tokenizer(&[7; 31]).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest);
+    }
+
+    #[test]
+    fn gradients_of_another_tokenisers_ids_are_refused() {
+        let spec = SynapseSpec {
+            tokenizer: Some(Fingerprint([7; 32])),
+            ..spec()
+        };
+        let config = NucleusConfig::default();
+        let read = |tokenizer| {
+            let message = v1::BackwardRequest {
+                modality: Modality::Tensor.into(),
+                inputs: Some(inputs().encode()),
+                gradients: Some(Tensor::from_f32(&[1, 2], &[3.0, 4.0]).unwrap().encode()),
+                tokenizer: Fingerprint::write(tokenizer),
+            };
+            let specs = std::slice::from_ref(&spec);
+            read_backward(message, specs, &config, &Limits::default(), 5.0).map(|_| ())
+        };
+        assert_eq!(read(spec.tokenizer), Ok(()));
+        for other in [None, Some(Fingerprint([8; 32]))] {
+            assert_eq!(read(other).unwrap_err().code, Code::TokenizerMismatch);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use neuron_proto::{Code, Limits, PROTOCOL_VERSION, v1};
+use neuron_proto::{Code, Fingerprint, Limits, PROTOCOL_VERSION, v1};
 use neuron_wallet::PublicKey;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -47,12 +47,14 @@ impl Service {
             .check_stake(&context.caller, read_modality(message.modality)?)?;
         let Forward {
             modality,
+            tokenizer,
             output,
             inputs,
             reply,
         } = read_forward(message, &self.limits)?;
         let ticket = self.nucleus.submit(nucleus::Request {
             modality,
+            tokenizer,
             output,
             inputs,
             priority: context.caller.stake,
@@ -143,6 +145,7 @@ impl Service {
             accepts_gradients: spec.accepts_gradients && self.gradients.is_some(),
             min_stake: self.admission.min_stake(spec.modality),
             prediction_shape: spec.prediction_shape.clone().unwrap_or_default(),
+            tokenizer: Fingerprint::write(spec.tokenizer),
         }
     }
 }

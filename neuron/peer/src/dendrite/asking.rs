@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use neuron_proto::{Code, Modality, Output, Tensor, v1};
+use neuron_proto::{Code, Fingerprint, Output, Tensor, v1};
 use prost::Message;
 use tokio::{
     sync::Semaphore,
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Call, CallError, DendriteConfig, LONGEST, Outcome, Peer, SMALL_ANSWER,
+    Call, CallError, DendriteConfig, Entry, LONGEST, Outcome, Peer, SMALL_ANSWER,
     config::on_wire,
     connection::Connection,
     exchange::{Failure, Method, encode, exchange},
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 /// What all calls of a fan-out have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
-    pub(super) modality: Modality,
+    pub(super) entry: Entry,
     pub(super) output: Output,
     pub(super) row_shape: &'a [u32],
     pub(super) deadline: Instant,
@@ -109,10 +109,11 @@ impl Shared {
     fn prepare<'a>(&self, inputs: Tensor, question: Question<'a>) -> Result<Prepared<'a>, Failure> {
         let dtype = self.config.precision.dtype();
         let request = encode(&v1::ForwardRequest {
-            modality: question.modality.into(),
+            modality: question.entry.modality.into(),
             inputs: Some(on_wire(&inputs, dtype)?.encode()),
             reply: dtype.into(),
             output: question.output.into(),
+            tokenizer: Fingerprint::write(question.entry.tokenizer),
         })?;
         let expected = Expected {
             rows: inputs.rows(),
@@ -277,7 +278,7 @@ impl Shared {
 
     pub(super) async fn send_back(
         &self,
-        modality: Modality,
+        entry: Entry,
         peer: &Peer,
         inputs: &Tensor,
         gradients: &Tensor,
@@ -286,9 +287,10 @@ impl Shared {
         let limit = self.config.backward_timeout;
         let sent = async {
             let request = encode(&v1::BackwardRequest {
-                modality: modality.into(),
+                modality: entry.modality.into(),
                 inputs: Some(on_wire(inputs, precision.dtype())?.encode()),
                 gradients: Some(on_wire(gradients, precision.of_gradients())?.encode()),
+                tokenizer: Fingerprint::write(entry.tokenizer),
             })?;
             let answer = self
                 .timed_call(Method::Backward, peer, request, limit, SMALL_ANSWER)

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use neuron_proto::{Code, DType, Modality, Output};
+use neuron_proto::{Code, DType, Output};
 use tokio::time::{self, Instant};
 
-use super::{Call, LONGEST, Outcome, exchange::Failure, response::Expected};
+use super::{Call, Entry, LONGEST, Outcome, exchange::Failure, response::Expected};
 use crate::nucleus::{Nucleus, Refusal, Reply, Request};
 
 /// No peer has as much at stake in a neuron as the neuron itself.
@@ -15,7 +15,7 @@ const OWN_PRIORITY: u64 = u64::MAX;
 /// outcome is held to the same standard as a peer's.
 pub async fn loopback(
     nucleus: &Nucleus,
-    modality: Modality,
+    entry: impl Into<Entry>,
     call: Call,
     row_shape: &[u32],
     deadline: Duration,
@@ -23,7 +23,7 @@ pub async fn loopback(
     let started = Instant::now();
     let peer = call.peer;
     let deadline = started + deadline.min(LONGEST);
-    let outcome = match answer(nucleus, modality, call, row_shape, deadline).await {
+    let outcome = match answer(nucleus, entry.into(), call, row_shape, deadline).await {
         Ok(outcome) => outcome,
         Err(Failure { code, message, .. }) => Outcome::absent(peer, code, message, Duration::ZERO),
     };
@@ -35,7 +35,7 @@ pub async fn loopback(
 
 async fn answer(
     nucleus: &Nucleus,
-    modality: Modality,
+    entry: Entry,
     call: Call,
     row_shape: &[u32],
     deadline: Instant,
@@ -47,7 +47,8 @@ async fn answer(
     }
     let refused = |refusal: Refusal| Failure::new(refusal.code, refusal.message);
     let request = Request {
-        modality,
+        modality: entry.modality,
+        tokenizer: entry.tokenizer,
         output: Output::Encoding,
         inputs,
         priority: OWN_PRIORITY,
@@ -81,7 +82,7 @@ async fn answer(
 mod tests {
     use std::sync::mpsc;
 
-    use neuron_proto::Tensor;
+    use neuron_proto::{Modality, Tensor};
     use neuron_wallet::PublicKey;
 
     use super::*;
@@ -103,6 +104,7 @@ mod tests {
                 input_shape: vec![2],
                 output_shape: vec![2],
                 prediction_shape: None,
+                tokenizer: None,
                 accepts_gradients: false,
             }]
         }

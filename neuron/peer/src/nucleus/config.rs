@@ -213,6 +213,7 @@ mod tests {
             input_shape: vec![1024],
             output_shape: vec![10],
             prediction_shape: None,
+            tokenizer: None,
             accepts_gradients: false,
         }
     }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, Modality, Output, Tensor, set_retry_after};
+use neuron_proto::{Code, Fingerprint, Modality, Output, Tensor, set_retry_after};
 use tokio::sync::oneshot;
 
 use super::{metrics::Metrics, queue::Id, shared::Shared};
@@ -18,6 +18,8 @@ use crate::text::printable;
 pub struct Request {
     /// Which entry point.
     pub modality: Modality,
+    /// Where the inputs are token ids: of which tokeniser.
+    pub tokenizer: Option<Fingerprint>,
     /// What is wanted of each row.
     pub output: Output,
     /// `[rows, ..]`, at least one row.
@@ -152,6 +154,7 @@ impl Pending {
             inputs,
             priority: stake,
             deadline,
+            tokenizer: _,
         } = request;
         (
             Pending {

@@ -1,6 +1,6 @@
 //! What one entry point of a model takes and gives, and the check of requests and outputs against it.
 
-use neuron_proto::{Code, DType, Modality, Output, Tensor};
+use neuron_proto::{Code, DType, Fingerprint, Modality, Output, Tensor};
 
 use super::Refusal;
 
@@ -20,6 +20,8 @@ pub struct SynapseSpec {
     pub output_shape: Vec<u32>,
     /// Shape of one row of the predictions, if they are offered: the last axis counts classes.
     pub prediction_shape: Option<Vec<u32>>,
+    /// Whose token ids are taken, if they are and it matters.
+    pub tokenizer: Option<Fingerprint>,
     /// Whether gradients of the encodings are taken.
     pub accepts_gradients: bool,
 }
@@ -33,6 +35,31 @@ impl SynapseSpec {
                 format!("the synapse for {modality} offers no {output}, only an encoding");
             Refusal::new(Code::NotImplemented, message)
         })
+    }
+
+    /// Shape of one row of this output where a row of the inputs has this shape, if it is offered: an axis that is 0 has the
+    /// size that the inputs have at the same place.
+    pub fn row_shape(&self, output: Output, of_inputs: &[u32]) -> Option<Vec<u32>> {
+        let declared = self.shape_of(output)?;
+        let axes = declared.iter().enumerate().map(|(axis, &size)| match size {
+            0 => of_inputs.get(axis).copied().unwrap_or(0),
+            size => size,
+        });
+        Some(axes.collect())
+    }
+
+    /// Checks that token ids mean to the model what they mean to the caller.
+    pub(crate) fn check_tokenizer(&self, said: Option<Fingerprint>) -> Result<(), Refusal> {
+        match (self.tokenizer, said) {
+            (None, _) => Ok(()),
+            (Some(own), Some(said)) if own == said => Ok(()),
+            (Some(own), said) => {
+                let said = said.map_or("an unnamed one".to_owned(), |said| said.to_string());
+                let message =
+                    format!("expected token ids of the tokeniser {own}, got some of {said}");
+                Err(Refusal::new(Code::TokenizerMismatch, message))
+            }
+        }
     }
 
     /// Shape of one row of this output, if it is offered.
@@ -173,6 +200,7 @@ mod tests {
             input_shape: vec![1, 0],
             output_shape: vec![10],
             prediction_shape: Some(vec![3]),
+            tokenizer: None,
             accepts_gradients: false,
         }
     }
@@ -241,6 +269,40 @@ mod tests {
             check(&encoding).unwrap_err().code,
             Code::ResponseShapeException
         );
+    }
+
+    #[test]
+    fn a_free_axis_of_an_answer_is_as_long_as_that_of_the_inputs() {
+        let text = SynapseSpec {
+            input_shape: vec![0],
+            output_shape: vec![0, 8],
+            prediction_shape: Some(vec![50]),
+            ..image()
+        };
+        let row_shape = |output| text.row_shape(output, &[12]);
+        assert_eq!(row_shape(Output::Encoding), Some(vec![12, 8]));
+        assert_eq!(row_shape(Output::Prediction), Some(vec![50]));
+        let encoder = SynapseSpec {
+            prediction_shape: None,
+            ..text
+        };
+        assert_eq!(encoder.row_shape(Output::Prediction, &[12]), None);
+    }
+
+    #[test]
+    fn token_ids_of_another_tokeniser_or_of_none_are_refused() {
+        let [own, other] = [7, 8].map(|byte| Fingerprint([byte; 32]));
+        let text = SynapseSpec {
+            tokenizer: Some(own),
+            ..image()
+        };
+        assert_eq!(text.check_tokenizer(Some(own)), Ok(()));
+        for said in [Some(other), None] {
+            let refusal = text.check_tokenizer(said).unwrap_err();
+            assert_eq!(refusal.code, Code::TokenizerMismatch);
+            assert!(refusal.message.contains(&own.to_string()), "{refusal}");
+        }
+        assert_eq!(image().check_tokenizer(Some(other)), Ok(()));
     }
 
     #[test]

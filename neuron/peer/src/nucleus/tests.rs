@@ -37,6 +37,7 @@ impl Model for Scripted {
             input_shape: vec![1],
             output_shape: vec![1],
             prediction_shape: Some(vec![2]),
+            tokenizer: None,
             accepts_gradients: false,
         }]
     }
@@ -131,6 +132,7 @@ fn request(values: &[f32]) -> Request {
     let deadline = Instant::now() + 10 * PATIENCE;
     Request {
         modality: Modality::Tensor,
+        tokenizer: None,
         output: Output::Encoding,
         inputs,
         priority: 0,

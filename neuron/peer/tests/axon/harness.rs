@@ -123,6 +123,7 @@ impl Model for Doubler {
             input_shape: vec![self.width],
             output_shape: vec![self.width],
             prediction_shape: Some(vec![2]),
+            tokenizer: None,
             accepts_gradients: true,
         }]
     }

@@ -130,6 +130,7 @@ async fn an_axon_describes_what_it_serves() {
             accepts_gradients: true,
             min_stake: 6,
             prediction_shape: vec![2],
+            ..Default::default()
         }],
         limits: Some(v1::Limits {
             // Two numbers of four bytes in each row.
@@ -513,6 +514,7 @@ fn backward(gradients: &[f32]) -> v1::BackwardRequest {
         modality: Modality::Tensor.into(),
         inputs: request(&[[1.0, 2.0]]).inputs,
         gradients: Some(Tensor::from_f32(&[1, 2], gradients).unwrap().encode()),
+        ..Default::default()
     }
 }
 

@@ -22,6 +22,7 @@ async fn gradients_arrive_exactly_once() {
         modality: Modality::Tensor.into(),
         inputs: Some(inputs.encode()),
         gradients: Some(gradients.encode()),
+        ..Default::default()
     };
     eventually("they are kept", || {
         *server.seen.gradients.lock().unwrap() == [expected.clone()]

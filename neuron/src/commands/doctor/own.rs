@@ -143,6 +143,7 @@ pub(super) mod tests {
                 input_shape: vec![1],
                 output_shape: vec![1],
                 prediction_shape: None,
+                tokenizer: None,
                 accepts_gradients: false,
             }]
         }

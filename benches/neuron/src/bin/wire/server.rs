@@ -174,6 +174,7 @@ impl Model for Echo {
             input_shape: vec![WIDTH],
             output_shape: vec![WIDTH],
             prediction_shape: None,
+            tokenizer: None,
             accepts_gradients: false,
         }]
     }

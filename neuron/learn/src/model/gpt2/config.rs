@@ -98,7 +98,7 @@ impl Gpt2Config {
     }
 
     /// Width between the two halves of a block's feed-forward part.
-    pub(super) fn d_between(&self) -> i64 {
+    pub(crate) fn d_between(&self) -> i64 {
         self.n_inner.unwrap_or(4 * self.n_embd)
     }
 

@@ -29,6 +29,7 @@ impl Asked {
         Pending::new(
             Request {
                 modality: Modality::Tensor,
+                tokenizer: None,
                 output: Output::Encoding,
                 inputs,
                 priority,
