@@ -21,6 +21,7 @@ mod secret;
 mod settings;
 mod shard;
 mod stake;
+mod task;
 mod training;
 mod wallet;
 mod weights;
@@ -32,7 +33,7 @@ use clap_complete::Shell;
 
 pub use architecture::{ArchitectureSettings, DpnName};
 pub use axon::AxonSettings;
-pub use chain::{Doctor, MetagraphCommand, NetworkCommand, Register};
+pub use chain::{CreateNetwork, Doctor, MetagraphCommand, NetworkCommand, Overrides, Register};
 pub use data::{DataSettings, DatasetName};
 pub use dendrite::{DendriteSettings, Wire};
 pub use device::{Device, DeviceError};
@@ -45,6 +46,7 @@ pub use secret::Secret;
 pub(crate) use settings::{command, settings_command};
 pub use shard::{Shard, ShardError};
 pub use stake::{StakeAmount, StakeCommand};
+pub use task::{TaskName, TaskNameError};
 pub use training::{ScheduleName, TrainingSettings};
 pub use wallet::{Import, New, Scope, Show, WalletCommand};
 pub use weights::{Opinion, OpinionError, WeightsCommand};
@@ -131,7 +133,7 @@ pub enum Command {
     /// many blocks ago its weights were set, permit whether they count.
     #[command(after_help = examples::METAGRAPH)]
     Metagraph(MetagraphCommand),
-    /// See the networks of the chain
+    /// See the networks of the chain, or create one
     #[command(subcommand, after_help = examples::NETWORK)]
     Network(NetworkCommand),
     /// Test everything that a neuron needs, and say what to do about what is missing

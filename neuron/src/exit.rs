@@ -63,6 +63,24 @@ pub struct NotRegisteredError {
     pub netid: u16,
 }
 
+/// What only root can do.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRootError {
+    /// Somebody else is root.
+    #[error(
+        "only root creates networks, which on this chain is {root}, not {signer}: sign with that key (--uri, or --wallet)"
+    )]
+    Another {
+        /// Who is root.
+        root: PublicKey,
+        /// Who tried.
+        signer: PublicKey,
+    },
+    /// Nobody is.
+    #[error("only root creates networks, and nobody is root of this chain")]
+    Nobody,
+}
+
 impl Exit {
     /// How a failure ends the program: by the first of its causes that has a code of its own.
     pub fn of(error: &anyhow::Error) -> Exit {
@@ -83,6 +101,8 @@ impl Exit {
             Some(Exit::Unreachable)
         } else if cause.is::<NotRegisteredError>() {
             Some(Exit::NotRegistered)
+        } else if cause.is::<NotRootError>() {
+            Some(Exit::Refused)
         } else if cause.is::<KeysError>() || cause.is::<KeyFileError>() || cause.is::<KeyError>() {
             Some(Exit::Key)
         } else if let Some(error) = cause.downcast_ref::<SubmitError>() {
@@ -223,6 +243,7 @@ mod tests {
             netid: 3,
         };
         assert_eq!(Exit::of(&stranger.into()), Exit::NotRegistered);
+        assert_eq!(Exit::of(&NotRootError::Nobody.into()), Exit::Refused);
         assert_eq!(Exit::of(&anyhow::anyhow!("the disk is full")), Exit::Failed);
     }
 

@@ -18,6 +18,11 @@
     ),
     derive_for_type(
         path = "pallet_metagraph::hyperparameters::Hyperparameters",
+        derive = "Eq",
+        recursive
+    ),
+    derive_for_type(
+        path = "pallet_metagraph::hyperparameters::Hyperparameters",
         derive = "serde::Serialize",
         recursive
     )

@@ -4,7 +4,7 @@ use neuron_wallet::PublicKey;
 use subxt::{ext::scale_decode::DecodeAsType, tx::Payload, utils::MultiAddress};
 
 use crate::{
-    ChainError, Endpoint, WeightRow,
+    ChainError, Endpoint, Hyperparameters, WeightRow,
     api::{
         self, Hyperparameter, NetId,
         runtime_types::{bounded_collections::bounded_vec::BoundedVec, incentive::uid::Uid},
@@ -67,6 +67,15 @@ pub enum Call {
         /// Units.
         amount: u64,
     },
+    /// Create a network. Only root may: see [`Call::Sudo`].
+    CreateNetwork {
+        /// What its neurons learn, at most 32 bytes.
+        task: String,
+        /// Who is paid the owner's cut.
+        owner: Option<PublicKey>,
+        /// All of them, each in its range.
+        hyperparameters: Box<Hyperparameters>,
+    },
     /// Set the blocks between two epochs of a network. Only root may: see [`Call::Sudo`].
     SetTempo {
         /// Of which network.
@@ -89,6 +98,7 @@ impl Call {
             Self::AddStake { .. } => "Metagraph::add_stake",
             Self::RemoveStake { .. } => "Metagraph::remove_stake",
             Self::Transfer { .. } => "Balances::transfer_keep_alive",
+            Self::CreateNetwork { .. } => "Metagraph::create_network",
             Self::SetTempo { .. } => "Metagraph::set_hyperparameter",
             Self::Sudo(_) => "Sudo::sudo",
         }
@@ -136,6 +146,16 @@ impl Call {
             Self::Transfer { to, amount } => {
                 let to = MultiAddress::Id(account_id(to));
                 encode(at, &api::tx().balances().transfer_keep_alive(to, *amount))
+            }
+            Self::CreateNetwork {
+                task,
+                owner,
+                hyperparameters,
+            } => {
+                let task = BoundedVec(task.clone().into_bytes());
+                let owner = owner.as_ref().map(account_id);
+                let hyperparameters = hyperparameters.as_ref().clone();
+                encode(at, &metagraph.create_network(task, owner, hyperparameters))
             }
             Self::SetTempo { netid, tempo } => {
                 let tempo = Hyperparameter::Tempo(*tempo);

@@ -255,6 +255,23 @@ impl Chain {
         .await
     }
 
+    /// Who may act as root, by [`Call::Sudo`](crate::Call::Sudo); nobody on a chain that has given that up.
+    ///
+    /// # Errors
+    ///
+    /// What comes of asking.
+    pub async fn root(&self, at: At) -> Result<Option<PublicKey>, ChainError> {
+        self.ask("root", move |link| async move {
+            let at = link.at(at).await?;
+            let key = api::storage().sudo().key();
+            match at.storage().try_fetch(key, ()).await? {
+                Some(found) => Ok(Some(PublicKey(found.decode()?.0))),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
     /// A block's height and hash.
     ///
     /// # Errors

@@ -58,6 +58,8 @@ pub struct Included {
     pub block_hash: H256,
     /// What the signer paid, in units; `None` if the block does not say.
     pub fee: Option<u64>,
+    /// Id of the network that the call created, if it created one.
+    pub created: Option<u16>,
 }
 
 /// The chain's own word for why it refused a call: an error of one of its pallets.

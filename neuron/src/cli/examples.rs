@@ -64,7 +64,8 @@ Examples:
 pub(super) const NETWORK: &str = "\
 Examples:
   neuron network list
-  neuron network show --netid 1";
+  neuron network show --netid 1
+  neuron network create text --tempo 100 --uri //Alice   as root of a development chain";
 
 pub(super) const DOCTOR: &str = "\
 Examples:

@@ -1,5 +1,7 @@
 //! `neuron network`: the networks of the chain.
 
+mod create;
+
 use neuron_metagraph::{At, ChainError, Hyperparameters, Network, fraction};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,6 +26,7 @@ pub(super) fn run(global: &Global, command: NetworkCommand) -> anyhow::Result<()
             let shown = block_on(read(global))?;
             Output::new(global).show(&shown, describe)?;
         }
+        NetworkCommand::Create(network) => create::run(global, &network)?,
     }
     Ok(())
 }
@@ -80,12 +83,6 @@ async fn read(global: &Global) -> anyhow::Result<Shown> {
 
 fn describe(shown: &Shown) -> String {
     let network = &shown.network;
-    let mut table = table(["hyperparameter", "value"]);
-    if let Ok(Value::Object(parameters)) = serde_json::to_value(&shown.hyperparameters) {
-        for (name, value) in &parameters {
-            table.add_row([name.clone(), value_in_unit(name, value)]);
-        }
-    }
     let owner = network
         .owner
         .map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
@@ -100,8 +97,18 @@ fn describe(shown: &Shown) -> String {
         Amount(network.registration_price),
         Amount(network.pending),
         network.next_epoch,
-        table.trim_fmt()
+        list_hyperparameters(&shown.hyperparameters)
     )
+}
+
+fn list_hyperparameters(hyperparameters: &Hyperparameters) -> String {
+    let mut table = table(["hyperparameter", "value"]);
+    if let Ok(Value::Object(parameters)) = serde_json::to_value(hyperparameters) {
+        for (name, value) in &parameters {
+            table.add_row([name.clone(), value_in_unit(name, value)]);
+        }
+    }
+    table.trim_fmt()
 }
 
 /// A hyperparameter's value in the unit that people think in.

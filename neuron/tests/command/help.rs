@@ -68,7 +68,7 @@ fn wrong_use_is_explained_and_ends_with_2() {
 fn completions_know_every_command_of_the_three_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let script = User::new().run(&["completions", shell]).done().stdout;
-        for word in ["wallet", "learning-rate", "completions"] {
+        for word in ["wallet", "learning-rate", "emission-share", "completions"] {
             assert!(script.contains(word), "{word} is not completed in {shell}");
         }
     }

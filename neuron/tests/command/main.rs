@@ -4,6 +4,7 @@
 
 mod config;
 mod help;
+mod network;
 mod neuron;
 mod query;
 mod wallet;

@@ -1,7 +1,9 @@
 //! The `neuron` command does on the chain what it says, and ends as it should where it cannot.
 
+use crate::connect;
 use anyhow::{Context, Result};
 use connectome_tests::{Setup, node};
+use neuron_metagraph::At;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, process::Command};
@@ -25,12 +27,17 @@ impl User {
         Ok(Self { home, chain })
     }
 
+    /// Runs a command as Alice, who is root of a development chain.
     async fn neuron(&self, arguments: &[&str]) -> Result<Ended> {
+        self.neuron_as("//Alice", arguments).await
+    }
+
+    async fn neuron_as(&self, coldkey: &str, arguments: &[&str]) -> Result<Ended> {
         let output = Command::new(node::built("neuron", "CONNECTOME_NEURON")?)
             .env_clear()
             .env("HOME", self.home.path())
             .args(["--json", "--yes", "--chain", &self.chain])
-            .args(["--uri", "//Alice", "--hotkey-uri", "//Alice//hot"])
+            .args(["--uri", coldkey, "--hotkey-uri", "//Alice//hot"])
             .args(arguments)
             .output()
             .await
@@ -102,6 +109,86 @@ async fn what_the_chain_refuses_ends_a_command_with_its_words() -> Result<()> {
     );
     let ended = user.neuron(&["--netid", "9", "metagraph"]).await?;
     assert_eq!(ended.code, Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn root_creates_networks_like_others_and_nobody_else_does() -> Result<()> {
+    let node = Setup::dev()?.start().await?;
+    let user = User::new(node.url())?;
+
+    let stranger = user
+        .neuron_as("//Bob", &["network", "create", "text"])
+        .await?;
+    assert_eq!(stranger.code, Some(3));
+    let said = stranger.stderr["error"].to_string();
+    let alice = connect(&node).await?.root(At::Best).await?;
+    let alice = alice.context("Alice is root")?.to_string();
+    assert!(
+        said.contains("only root creates networks") && said.contains(&alice),
+        "{said}"
+    );
+
+    let created = user
+        .ask(&["network", "create", "text", "--tempo", "7"])
+        .await?;
+    assert_eq!(
+        (&created["netid"], &created["task"]),
+        (&1.into(), &"text".into())
+    );
+    let of_0 = user.ask(&["network", "show"]).await?;
+    let of_1 = user.ask(&["--netid", "1", "network", "show"]).await?;
+    let mut expected = of_0["hyperparameters"].clone();
+    assert_ne!(expected["tempo"], 7);
+    expected["tempo"] = 7.into();
+    assert_eq!(of_1["hyperparameters"], expected);
+    assert_eq!(created["hyperparameters"], expected);
+    assert_eq!(of_1["owner"], Value::Null);
+
+    // Every hyperparameter that can be given, and all others of network 1.
+    let given = [
+        ("max_neurons", 8),
+        ("max_validators", 3),
+        ("immunity_period", 50),
+        ("weights_rate_limit", 4),
+        ("emission_share", 2),
+        ("owner_cut", 250_000),
+    ];
+    let mut arguments: Vec<String> = ["network", "create", "colours", "--like", "1", "--owner"]
+        .map(str::to_owned)
+        .into();
+    arguments.push(alice.clone());
+    for (name, value) in given {
+        arguments.push(format!("--{}={value}", name.replace('_', "-")));
+        expected[name] = value.into();
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(user.ask(&arguments).await?["netid"], 2);
+    let of_2 = user.ask(&["--netid", "2", "network", "show"]).await?;
+    assert_eq!(of_2["owner"], *alice);
+    assert_eq!(of_2["hyperparameters"], expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_network_that_the_pallet_refuses_is_refused_in_its_words() -> Result<()> {
+    let node = Setup::dev()?.start().await?;
+    let user = User::new(node.url())?;
+    let refused = user
+        .neuron(&["network", "create", "text", "--tempo", "0"])
+        .await?;
+    assert_eq!(refused.code, Some(3));
+    let said = refused.stderr["error"].to_string();
+    assert!(
+        said.contains("Metagraph::OutOfRange: This hyperparameter is out of range: Tempo"),
+        "{said}"
+    );
+    let networks = user.ask(&["network", "list"]).await?;
+    assert_eq!(networks.as_array().map(Vec::len), Some(1));
+    let of_none = user
+        .neuron(&["network", "create", "text", "--like", "9"])
+        .await?;
+    assert_eq!(of_none.code, Some(1));
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! What became of a transaction in a block, in the words of the runtime's metadata.
 
+use scale_info::{TypeDef, Variant, form::PortableForm};
 use subxt::{error::DispatchError, events::Event, utils::H256};
 
 use super::{Found, Included, MORTALITY, Refusal, SubmitError, Transaction};
 use crate::{
     At, BlockRef,
-    api::transaction_payment::events::TransactionFeePaid,
+    api::{metagraph::events::NetworkCreated, transaction_payment::events::TransactionFeePaid},
     chain::{AtBlock, Config, Link, block_ref},
     error::Fault,
 };
@@ -23,7 +24,7 @@ pub(super) async fn read(
     let at = link.at(At::Block(block)).await?;
     let block = block_ref(&at);
     let extrinsics = at.extrinsics().fetch().await?;
-    let mut fee = None;
+    let (mut fee, mut created) = (None, None);
     for extrinsic in extrinsics.iter() {
         let extrinsic = extrinsic?;
         if extrinsic.hash() != hash {
@@ -43,6 +44,7 @@ pub(super) async fn read(
                     }
                 }
                 ("TransactionPayment", "TransactionFeePaid") => fee = fee_paid(&event),
+                (METAGRAPH, "NetworkCreated") => created = network_created(&event),
                 _ => {}
             }
         }
@@ -50,6 +52,7 @@ pub(super) async fn read(
             block_number: block.number,
             block_hash: block.hash,
             fee,
+            created,
         }));
     }
     let call = call.to_owned();
@@ -111,7 +114,7 @@ fn failure(at: &AtBlock, call: &'static str, block: BlockRef, bytes: &[u8]) -> S
                     call,
                     pallet: details.pallet.name().into(),
                     error: details.variant.name.clone(),
-                    docs: docs(&details.variant.docs),
+                    docs: explain(at, details.variant, &error.bytes()[2..]),
                     block: Some(block),
                 }));
             }
@@ -131,6 +134,31 @@ fn failure(at: &AtBlock, call: &'static str, block: BlockRef, bytes: &[u8]) -> S
 fn fee_paid(event: &Event<'_, Config>) -> Option<u64> {
     let paid = event.decode_fields_as::<TransactionFeePaid>()?;
     Some(paid.ok()?.actual_fee)
+}
+
+fn network_created(event: &Event<'_, Config>) -> Option<u16> {
+    let created = event.decode_fields_as::<NetworkCreated>()?;
+    Some(created.ok()?.netid.0)
+}
+
+/// What a pallet says of its error, and the name of the error within it, if it has one: which hyperparameter is out of range.
+fn explain(at: &AtBlock, error: &Variant<PortableForm>, within: &[u8]) -> String {
+    let said = docs(&error.docs);
+    let inner = error.fields.first().and_then(|field| {
+        let TypeDef::Variant(inner) = &at.metadata_ref().types().resolve(field.ty.id)?.type_def
+        else {
+            return None;
+        };
+        let index = within.first()?;
+        inner
+            .variants
+            .iter()
+            .find(|variant| variant.index == *index)
+    });
+    match inner {
+        Some(inner) => format!("{}: {}", said.trim_end_matches('.'), inner.name),
+        None => said,
+    }
 }
 
 /// Lines of documentation as one.
