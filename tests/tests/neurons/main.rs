@@ -9,6 +9,7 @@
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
 //! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
+//! | `module.rs` | a module from Python is served, asked over the chain, and says what PyTorch says |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
 //! The models are the real ones, on the real digits unless a file says otherwise, with small batches and one thread each.
@@ -19,6 +20,7 @@ mod contact;
 mod incentive;
 mod interruption;
 mod models;
+mod module;
 mod removal;
 mod serving;
 
