@@ -52,6 +52,19 @@ impl Neurons {
     ///
     /// If there is no port, or a nucleus does not take its model.
     pub async fn start(modality: Modality, models: Vec<Box<dyn Model>>) -> Result<Neurons> {
+        Neurons::start_with(modality, models, NucleusConfig::default()).await
+    }
+
+    /// As [`Neurons::start`], with nuclei like this.
+    ///
+    /// # Errors
+    ///
+    /// As [`Neurons::start`].
+    pub async fn start_with(
+        modality: Modality,
+        models: Vec<Box<dyn Model>>,
+        config: NucleusConfig,
+    ) -> Result<Neurons> {
         let (rosters, roster) = watch::channel(Arc::default());
         let shutdown = CancellationToken::new();
         let (mut peers, mut nuclei) = (Vec::new(), Vec::new());
@@ -64,7 +77,7 @@ impl Neurons {
                 address: listener.local_addr()?,
                 plaintext: false,
             });
-            let (nucleus, guard) = Nucleus::start(model, NucleusConfig::default())?;
+            let (nucleus, guard) = Nucleus::start(model, config.clone())?;
             nuclei.push(guard);
             tokio::spawn(axon::serve(
                 listener,
