@@ -9,6 +9,7 @@
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
 //! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
+//! | `texts.rs` | models of text tell how one goes on, and what is in its gaps |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
 //! The models are the real ones, on the real digits unless a file says otherwise, with small batches and one thread each.
@@ -21,6 +22,7 @@ mod interruption;
 mod models;
 mod removal;
 mod serving;
+mod texts;
 
 use anyhow::Result;
 use connectome_tests::{
