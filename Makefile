@@ -11,6 +11,7 @@ NODE := $(CARGO_TARGET_DIR)/release/connectome-node
 CASES ?= 20000
 FUZZ_SECONDS ?= 60
 ARGS ?=
+TASK ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
@@ -30,8 +31,8 @@ neuron: ## set up, and build the neuron's programs: neuron and neuron-worker
 	@./scripts/setup.sh --with-libtorch
 	LIBTORCH="$$(./scripts/libtorch.sh)" cargo build $(CARGO_FLAGS) --workspace --bin neuron --bin neuron-worker
 
-demo: ## set up, build, and watch a chain and five neurons that teach each other; ends with a report (ARGS=.. adds options)
-	@./scripts/demo.sh $(ARGS)
+demo: ## set up, build, and watch a chain and five neurons that teach each other; ends with a report (TASK=bert or gpt: text; ARGS=.. adds options)
+	@./scripts/demo.sh $(if $(TASK),--task $(TASK)) $(ARGS)
 
 test: ## set up, then every check: format, lints, docs, build, all tests
 	@./scripts/test.sh

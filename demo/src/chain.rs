@@ -1,14 +1,14 @@
 //! The chain of the demo: a development node, and the neurons that are made known to it.
 
-use crate::process::{Complaint, Process};
+use crate::{
+    process::{Complaint, Process},
+    task::Task,
+};
 use anyhow::{Context, Result, bail, ensure};
 use neuron_metagraph::{At, CTM, Call, Chain, Included};
 use neuron_wallet::{Keypair, PublicKey};
 use std::{fs, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
-
-/// The network of the development chain.
-pub(crate) const NETID: u16 = 0;
 
 /// Blocks between epochs: with blocks of a second, short enough to see many of them.
 pub(crate) const TEMPO: u32 = 10;
@@ -155,19 +155,29 @@ fn alice() -> Result<Keypair> {
     Ok(Keypair::from_uri("//Alice")?)
 }
 
-/// Shortens the tempo, as root.
+/// Makes the network of the task, unless the chain begins with it, and shortens its tempo, as root.
 ///
 /// # Errors
 ///
 /// If the chain refuses.
-pub(crate) async fn shorten_tempo(chain: &Chain) -> Result<()> {
-    let alice = alice()?;
+pub(crate) async fn network(chain: &Chain, task: Task) -> Result<()> {
+    let (alice, netid) = (alice()?, task.netid());
+    if netid != Task::Digits.netid() {
+        // As the one that is there, but for what is learned in it.
+        let digits = Task::Digits.netid();
+        let create = Call::Sudo(Box::new(Call::CreateNetwork {
+            task: task.on_chain().to_owned(),
+            owner: None,
+            hyperparameters: Box::new(chain.hyperparameters(digits, At::Best).await?),
+        }));
+        submit(chain, create, &alice).await?;
+    }
     let tempo = Call::Sudo(Box::new(Call::SetTempo {
-        netid: NETID,
+        netid,
         tempo: TEMPO,
     }));
     submit(chain, tempo, &alice).await?;
-    let hyperparameters = chain.hyperparameters(NETID, At::Best).await?;
+    let hyperparameters = chain.hyperparameters(netid, At::Best).await?;
     ensure!(
         hyperparameters.tempo == TEMPO,
         "the chain kept a tempo of {} blocks",
@@ -199,16 +209,16 @@ pub(crate) async fn fund(chain: &Chain, members: &[Member]) -> Result<()> {
 /// # Errors
 ///
 /// If the chain refuses.
-pub(crate) async fn register(chain: &Chain, members: &[Member]) -> Result<Vec<u16>> {
+pub(crate) async fn register(chain: &Chain, netid: u16, members: &[Member]) -> Result<Vec<u16>> {
     for member in members {
         let register = Call::Register {
-            netid: NETID,
+            netid,
             hotkey: member.hotkey(),
             max_price: MAX_PRICE,
         };
         submit(chain, register, &member.key).await?;
     }
-    let metagraph = chain.metagraph(NETID, At::Best).await?;
+    let metagraph = chain.metagraph(netid, At::Best).await?;
     members
         .iter()
         .map(|member| {

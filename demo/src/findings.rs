@@ -1,6 +1,9 @@
 //! What the measurements say: the sentences and figures that the summary and the report share.
 
-use crate::observation::{Evaluation, Failure, Neuron, Observation, Role};
+use crate::{
+    observation::{Evaluation, Failure, Neuron, Observation, Role},
+    task::Task,
+};
 use std::{cmp::Reverse, collections::BTreeMap};
 
 /// The incentive of the neuron that answers noise.
@@ -20,7 +23,7 @@ pub(crate) struct Fall {
     pub(crate) equal_share: f64,
 }
 
-/// How well one neuron's model reads digits that nobody trained on.
+/// How well one neuron's model tells what nobody trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Accuracy {
     /// Its uid; `None` for the mean of several.
@@ -179,7 +182,7 @@ pub(crate) fn sentences(observation: &Observation) -> Vec<String> {
     let failures = observation.failures.iter().map(failure_sentence);
     let findings = [
         fall(observation).map(|fall| fall_sentence(&fall)),
-        accuracy_sentence(&accuracies(observation)),
+        accuracy_sentence(observation.plan.task, &accuracies(observation)),
         calls_sentence(&calls(observation)),
     ];
     failures.chain(findings.into_iter().flatten()).collect()
@@ -205,13 +208,13 @@ fn fall_sentence(fall: &Fall) -> String {
     }
 }
 
-fn accuracy_sentence(accuracies: &[Accuracy]) -> Option<String> {
+fn accuracy_sentence(task: Task, accuracies: &[Accuracy]) -> Option<String> {
     let mean = mean(accuracies)?;
-    let n = accuracies.len();
+    let (n, told) = (accuracies.len(), task.told());
     let (networked, local) = (mean.networked?, mean.local?);
     let Some(alone) = mean.alone else {
         return Some(format!(
-            "With their peers' answers the {n} honest neurons read {} of the held-out digits, without them {}.",
+            "With their peers' answers the {n} honest neurons tell {} of the held-out {told}, without them {}.",
             percent(networked),
             percent(local),
         ));
@@ -227,9 +230,9 @@ fn accuracy_sentence(accuracies: &[Accuracy]) -> Option<String> {
         _ => "as much as".into(),
     };
     Some(format!(
-        "With their peers' answers the {n} honest neurons read {} of the held-out digits on average, {verdict} the same \
+        "With their peers' answers the {n} honest neurons tell {} of the held-out {told} on average, {verdict} the same \
          models trained alone for as many steps ({}); {better} of {n} did better than their twin. Without the answers \
-         they read {}.",
+         they tell {}.",
         percent(networked),
         percent(alone),
         percent(local),

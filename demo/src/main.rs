@@ -25,6 +25,7 @@ mod run;
 mod run_log;
 mod stage;
 mod summary;
+mod task;
 mod tether;
 mod view;
 
@@ -152,6 +153,7 @@ fn plan(options: &Options) -> Result<Plan> {
         ("command", command(options)),
     ];
     Ok(Plan {
+        task: options.task,
         seed: options.seed,
         epochs: options.epochs,
         tempo: chain::TEMPO,
@@ -169,8 +171,11 @@ fn plan(options: &Options) -> Result<Plan> {
 /// What does the same again.
 fn command(options: &Options) -> String {
     let mut command = format!(
-        "connectome-demo --seed {} --epochs {} --neurons {}",
-        options.seed, options.epochs, options.neurons
+        "connectome-demo --task {} --seed {} --epochs {} --neurons {}",
+        options.task.name(),
+        options.seed,
+        options.epochs,
+        options.neurons
     );
     if let Some(steps) = options.steps {
         command.push_str(&format!(" --steps {steps}"));

@@ -1,9 +1,9 @@
 //! The neurons as processes: how each is started, and what it writes.
 
 use crate::{
-    chain::NETID,
     process::{Complaint, Process},
     run_log::{Event, RunLog},
+    task::Task,
 };
 use anyhow::Result;
 use std::{
@@ -25,6 +25,10 @@ pub(crate) struct Setup {
     pub(crate) worker: PathBuf,
     /// Where run folders and logs go.
     pub(crate) folder: PathBuf,
+    /// What they learn.
+    pub(crate) task: Task,
+    /// The folder of text that they learn from, if they learn from text.
+    pub(crate) text: PathBuf,
     /// How many neurons, hence shards, there are.
     pub(crate) n: usize,
     /// See [`Options`](crate::options::Options).
@@ -32,21 +36,22 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// What both ways to train have in common: the `index`-th model, on its shard of the digits, with one thread.
+    /// What both ways to train have in common: the `index`-th model, on its shard of the data, with one thread.
     fn arguments(&self, index: usize, run: &Path) -> Vec<String> {
         let seed = self.seed.wrapping_add(u64::try_from(index).unwrap_or(0));
-        vec![
+        let mut arguments = vec![
             "train".into(),
             // Whatever else this user may have configured for neurons of theirs.
             "--config=/dev/null".into(),
             format!("--run={}", run.display()),
-            "--dataset=digits".into(),
             format!("--shard={index}/{}", self.n),
             format!("--seed={seed}"),
             format!("--epoch-steps={EVALUATE_EVERY}"),
             "--device=cpu".into(),
             "--threads=1".into(),
-        ]
+        ];
+        arguments.extend(self.task.arguments(&self.text));
+        arguments
     }
 
     fn start(&self, name: &str, index: usize, more: Vec<String>) -> Result<Trainee> {
@@ -76,7 +81,7 @@ impl Setup {
     ) -> Result<Trainee> {
         let mut more = vec![
             format!("--chain={url}"),
-            format!("--netid={NETID}"),
+            format!("--netid={}", self.task.netid()),
             format!("--uri={uri}"),
             "--listen=127.0.0.1:0".into(),
         ];

@@ -7,6 +7,7 @@
 //!
 //! Amounts are in CTM, times in seconds since the demo began, shares and accuracies between 0 and 1.
 
+use crate::task::Task;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -35,6 +36,9 @@ pub(crate) struct Observation {
 /// The parameters of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// What is learned.
+    #[serde(default)]
+    pub(crate) task: Task,
     /// Of everything that is drawn: keys, initial parameters, the order of samples.
     pub(crate) seed: u64,
     /// Epochs of the chain for which the neurons train.

@@ -1,7 +1,6 @@
 //! From what happens to an [`Observation`]: reads run logs and the chain, and writes down what they say.
 
 use crate::{
-    chain::NETID,
     findings::float,
     neurons::Trainee,
     observation::{Chain, Epoch, Observation, Scores},
@@ -15,6 +14,7 @@ use std::collections::BTreeMap;
 /// Watches the chain.
 pub(crate) struct ChainObserver {
     chain: neuron_metagraph::Chain,
+    netid: u16,
     following: Following,
     /// Block of the last epoch that is written down, or that was before the demo.
     last_epoch: u32,
@@ -26,11 +26,12 @@ impl ChainObserver {
     /// # Errors
     ///
     /// If the chain does not answer.
-    pub(crate) async fn begin(chain: &neuron_metagraph::Chain) -> Result<Self> {
-        let following = chain.follow(NETID).await?;
+    pub(crate) async fn begin(chain: &neuron_metagraph::Chain, netid: u16) -> Result<Self> {
+        let following = chain.follow(netid).await?;
         let last_epoch = following.latest().previous_epoch;
         Ok(Self {
             chain: chain.clone(),
+            netid,
             following,
             last_epoch,
         })
@@ -53,7 +54,7 @@ impl ChainObserver {
             .collect();
         if metagraph.previous_epoch > self.last_epoch {
             let at = At::Block(metagraph.block.hash);
-            let weights = self.chain.weights(NETID, at).await?;
+            let weights = self.chain.weights(self.netid, at).await?;
             self.last_epoch = metagraph.previous_epoch;
             let time = observation.elapsed;
             write_epoch(&mut observation.chain, &metagraph, &weights, time);

@@ -1,5 +1,6 @@
 //! What a user may choose.
 
+use crate::task::Task;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use std::{
@@ -16,6 +17,18 @@ use std::{
 #[derive(Clone, Debug, Parser)]
 #[command(name = "connectome-demo", version)]
 pub(crate) struct Options {
+    /// What the neurons learn: to read digits, or, from the text in --text, to fill gaps or to tell how it goes on.
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub(crate) task: Task,
+
+    /// Folder of text to learn from, any UTF-8 files.
+    #[arg(
+        long,
+        default_value = "/usr/share/common-licenses",
+        value_name = "FOLDER"
+    )]
+    pub(crate) text: PathBuf,
+
     /// Decides keys, initial parameters and the order of samples.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub(crate) seed: u64,

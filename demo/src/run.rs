@@ -29,8 +29,11 @@ use std::{
 /// [`Interrupted`] if somebody ended it, or what kept it from going on. What was measured until then is on the stage, and so
 /// are failures that did not.
 pub(crate) async fn run(options: &Options, folder: &Path, stage: &mut Stage) -> Result<()> {
+    options.task.check(&options.text)?;
     let setup = Setup {
         worker: options.worker()?,
+        task: options.task,
+        text: options.text.clone(),
         folder: folder.to_owned(),
         n: options.neurons.into(),
         seed: options.seed,
@@ -58,10 +61,12 @@ async fn register(chain: &LocalChain, setup: &Setup, stage: &mut Stage) -> Resul
         .map(|index| Member::new(setup.seed, index))
         .collect::<Result<Vec<_>>>()?;
     stage.observation.note("the chain answers");
-    stage.during(chain::shorten_tempo(chain)).await?;
+    stage.during(chain::network(chain, setup.task)).await?;
     stage.during(chain::fund(chain, &members)).await?;
     stage.observation.note("Alice has funded the neurons");
-    let uids = stage.during(chain::register(chain, &members)).await?;
+    let uids = stage
+        .during(chain::register(chain, setup.task.netid(), &members))
+        .await?;
     stage.observation.note("the neurons are registered");
     stage.during(chain::stake(chain, &members)).await?;
     stage.observation.note("each has staked on itself");
@@ -119,7 +124,9 @@ async fn train_together(
     neurons: &mut Vec<Trainee>,
     stage: &mut Stage,
 ) -> Result<()> {
-    let mut observer = stage.during(ChainObserver::begin(&chain.chain)).await?;
+    let mut observer = stage
+        .during(ChainObserver::begin(&chain.chain, options.task.netid()))
+        .await?;
     while !is_enough(options, stage) {
         stage.tick().await?;
         observe_neurons(neurons, &mut stage.observation, stage.began_ms)?;

@@ -42,13 +42,14 @@ impl Task {
         Task::ALL.into_iter().find(|task| task.name() == name)
     }
 
-    /// What a model is for.
-    pub fn of(synapse: SynapseName) -> Task {
+    /// What a model is for; none for a module of its operator's own, of which only the operator knows.
+    pub fn of(synapse: SynapseName) -> Option<Task> {
         match synapse {
-            SynapseName::Mnist => Task::Digits,
-            SynapseName::Cifar => Task::Images,
-            SynapseName::Bert => Task::MaskedText,
-            SynapseName::Gpt => Task::CausalText,
+            SynapseName::Mnist => Some(Task::Digits),
+            SynapseName::Cifar => Some(Task::Images),
+            SynapseName::Bert => Some(Task::MaskedText),
+            SynapseName::Gpt => Some(Task::CausalText),
+            SynapseName::Torchscript => None,
         }
     }
 }

@@ -156,12 +156,22 @@ impl Operator {
     ///
     /// If it ends before that; the message has the end of its log.
     pub async fn serve(&self) -> Result<Serving> {
+        self.serve_with(&[]).await
+    }
+
+    /// As [`Self::serve`], with these options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::serve`].
+    pub async fn serve_with(&self, more: &[&str]) -> Result<Serving> {
         let run = self.run_folder();
         let mut command = self.neuron()?;
         command
             .arg("serve")
             .args(SMALL)
-            .arg(format!("--run={}", run.display()));
+            .arg(format!("--run={}", run.display()))
+            .args(more);
         let process = Process::start("the neuron", &mut command)?;
         let present = |line: &str| line.contains("present in the network").then_some(());
         process.find("its presence", present).await?;

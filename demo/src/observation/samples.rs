@@ -4,6 +4,7 @@ use super::{
     Calls, Epoch, Evaluation, Neuron, Observation, Phase, Plan, Role, RowSet, Scores, Step,
     Training,
 };
+use crate::task::Task;
 use std::collections::BTreeMap;
 
 const N: u16 = 5;
@@ -29,6 +30,7 @@ pub(crate) fn recorded() -> Observation {
 /// The demo has just begun.
 pub(crate) fn nothing() -> Observation {
     Observation::new(Plan {
+        task: Task::Digits,
         seed: 7,
         epochs: 12,
         tempo: 10,

@@ -17,7 +17,7 @@ const POINTS: usize = 160;
 const WIDE: (f64, f64) = (940.0, 360.0);
 const SMALL: (f64, f64) = (300.0, 230.0);
 
-/// The ways to read digits that are compared, each with how it is drawn.
+/// The ways to tell that are compared, each with how it is drawn.
 const WITH: (&str, Style) = ("with the network", Style::Solid(0));
 const WITHOUT: (&str, Style) = ("without its answers", Style::Dashed(1));
 const ALONE: (&str, Style) = ("trained alone", Style::Reference);
@@ -44,9 +44,12 @@ pub(super) fn mean_accuracy(observation: &Observation, page: &mut Page) {
         page.figure(
             &[(String::new(), svg)],
             &[],
-            "Accuracy on held-out digits while training, mean of the honest neurons, as far as all of them came. Where the \
+            &format!(
+                "Accuracy on held-out {} while training, mean of the honest neurons, as far as all of them came. Where the \
              solid line is above the dashed one, the answers help at that moment; where it is above the dotted one, a neuron \
-             reads better than its twin that trained alone.",
+             does better than its twin that trained alone.",
+                observation.plan.task.told()
+            ),
         );
     }
 }

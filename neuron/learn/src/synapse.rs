@@ -21,6 +21,7 @@ mod output;
 #[cfg(test)]
 mod parity;
 mod perception;
+pub mod torchscript;
 
 use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
@@ -38,6 +39,7 @@ pub use self::mnist::{Mnist, MnistConfig};
 pub use self::mode::Mode;
 pub use self::output::SynapseOutput;
 pub use self::perception::Perception;
+pub use self::torchscript::{TorchScript, TorchScriptConfig, TorchScriptError};
 
 /// A model that serves peers and learns from them.
 ///

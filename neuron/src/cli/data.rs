@@ -78,10 +78,10 @@ pub struct DataSettings {
 }
 
 impl DataSettings {
-    /// The data that is learned from, by this model.
+    /// The data that is learned from, by this model; a module of the operator's own learns from digits unless it is told.
     pub fn dataset(&self, synapse: SynapseName) -> DatasetName {
         self.dataset.unwrap_or(match synapse {
-            SynapseName::Mnist => DatasetName::Digits,
+            SynapseName::Mnist | SynapseName::Torchscript => DatasetName::Digits,
             SynapseName::Cifar => DatasetName::Synthetic,
             SynapseName::Bert | SynapseName::Gpt => DatasetName::Text,
         })

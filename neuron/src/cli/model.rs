@@ -17,6 +17,14 @@ pub struct ModelSettings {
     /// Folder of a bert or gpt to begin with, as Hugging Face has it: config.json, model.safetensors, tokenizer.json
     #[arg(long, env = "CONNECTOME_PRETRAINED", value_name = "FOLDER", value_parser = path)]
     pub pretrained: Option<PathBuf>,
+    /// Module of PyTorch to serve or train, as torch.jit.save writes it; a file of its name with .json at the end says what goes
+    /// into it and comes out of it
+    ///
+    /// Such as {"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}, shapes of one input, 0 where
+    /// any size will do; for text, "vocabulary" is how many tokens it knows. Outputs that are no logits but an "encoding" are
+    /// served and not trained. A tokenizer.json beside a module of text tells peers whose tokens it takes.
+    #[arg(long, env = "CONNECTOME_TORCHSCRIPT", value_name = "FILE", value_parser = path)]
+    pub torchscript: Option<PathBuf>,
     /// Where it computes: auto, cpu, cuda or cuda:1
     #[arg(
         long,
@@ -76,6 +84,8 @@ pub enum SynapseName {
     Bert,
     /// Tells how text goes on: GPT-2
     Gpt,
+    /// The module of --torchscript
+    Torchscript,
 }
 
 impl SynapseName {
@@ -86,6 +96,7 @@ impl SynapseName {
             Self::Cifar => "cifar",
             Self::Bert => "bert",
             Self::Gpt => "gpt",
+            Self::Torchscript => "torchscript",
         }
     }
 }

@@ -9,13 +9,14 @@ use neuron::{
 };
 use neuron_learn::synapse::{
     Bert, BertConfig, Cifar, CifarConfig, DpnConfig, Gpt, Gpt2Config, Mnist, MnistConfig, Synapse,
+    TorchScript, TorchScriptConfig,
 };
 use neuron_text::{Special, Tokenizer};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
 /// All that it takes to make an untrained model: what a checkpoint keeps beside its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Blueprint {
     /// As the origin has it.
@@ -26,7 +27,17 @@ pub(crate) enum Blueprint {
     Bert(BertConfig),
     /// Of these widths.
     Gpt(Gpt2Config),
+    /// A module of PyTorch, which is kept in the run's folder.
+    TorchScript {
+        /// What is declared of it.
+        config: TorchScriptConfig,
+        /// Which it is.
+        fingerprint: String,
+    },
 }
+
+/// A module of PyTorch in a run's folder.
+const MODULE: &str = "module.pt";
 
 impl Blueprint {
     /// A new model of images.
@@ -104,7 +115,7 @@ impl Blueprint {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            Blueprint::Mnist | Blueprint::Cifar(_) => Ok(()),
+            Blueprint::Mnist | Blueprint::Cifar(_) | Blueprint::TorchScript { .. } => Ok(()),
             Blueprint::Bert(config) => config.check(),
             Blueprint::Gpt(config) => config.check(),
         }
@@ -117,6 +128,7 @@ impl Blueprint {
             Blueprint::Cifar(_) => SynapseName::Cifar,
             Blueprint::Bert(_) => SynapseName::Bert,
             Blueprint::Gpt(_) => SynapseName::Gpt,
+            Blueprint::TorchScript { .. } => SynapseName::Torchscript,
         }
     }
 
@@ -126,6 +138,13 @@ impl Blueprint {
             Blueprint::Mnist | Blueprint::Cifar(_) => None,
             Blueprint::Bert(config) => Some((config.max_position_embeddings, config.vocab_size)),
             Blueprint::Gpt(config) => Some((config.n_positions, config.vocab_size)),
+            Blueprint::TorchScript { config, .. } => {
+                let longest = match config.input_shape() {
+                    [0] => i64::MAX,
+                    shape => shape.first().copied().unwrap_or(0).into(),
+                };
+                Some((longest, config.vocabulary()?))
+            }
         }
     }
 
@@ -153,14 +172,71 @@ impl Blueprint {
         )))
     }
 
-    /// The model, untrained: drawn from the seed.
-    pub(crate) fn build(&self, seed: u64, device: Device) -> Box<dyn Synapse> {
-        match *self {
+    /// The model, untrained: drawn from the seed, or a module as it was exported, from the run's folder.
+    ///
+    /// # Errors
+    ///
+    /// If that module is not there, or is another.
+    pub(crate) fn build(
+        &self,
+        run: &Path,
+        seed: u64,
+        device: Device,
+    ) -> anyhow::Result<Box<dyn Synapse>> {
+        Ok(match self {
             Blueprint::Mnist => Box::new(Mnist::new(MnistConfig::default(), seed, device)),
-            Blueprint::Cifar(dpn) => Box::new(Cifar::new(CifarConfig::of(dpn), seed, device)),
-            Blueprint::Bert(config) => Box::new(Bert::new(config, seed, device)),
-            Blueprint::Gpt(config) => Box::new(Gpt::new(config, seed, device)),
-        }
+            Blueprint::Cifar(dpn) => Box::new(Cifar::new(CifarConfig::of(*dpn), seed, device)),
+            Blueprint::Bert(config) => Box::new(Bert::new(*config, seed, device)),
+            Blueprint::Gpt(config) => Box::new(Gpt::new(*config, seed, device)),
+            Blueprint::TorchScript {
+                config,
+                fingerprint,
+            } => {
+                let path = run.join(MODULE);
+                let module = TorchScript::open(&path, config.clone(), seed, device)?;
+                anyhow::ensure!(
+                    module.fingerprint() == *fingerprint,
+                    "{} is not the module that the checkpoint is of",
+                    path.display()
+                );
+                Box::new(module)
+            }
+        })
+    }
+
+    /// A module of PyTorch, and its blueprint.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there, or not what is declared of it.
+    pub(crate) fn module(
+        path: &Path,
+        seed: u64,
+        device: Device,
+    ) -> anyhow::Result<(Blueprint, TorchScript)> {
+        let config = TorchScriptConfig::beside(path)?;
+        let module = TorchScript::open(path, config.clone(), seed, device)?;
+        let fingerprint = module.fingerprint();
+        Ok((
+            Blueprint::TorchScript {
+                config,
+                fingerprint,
+            },
+            module,
+        ))
+    }
+
+    /// Keeps a module in the run's folder, for who serves what it has become.
+    ///
+    /// # Errors
+    ///
+    /// As of the file system.
+    pub(crate) fn keep(path: &Path, run: &Path) -> anyhow::Result<()> {
+        let kept = run.join(MODULE);
+        std::fs::create_dir_all(run)
+            .and_then(|()| std::fs::copy(path, &kept))
+            .with_context(|| format!("cannot write {}", kept.display()))?;
+        Ok(())
     }
 
     /// A model in Hugging Face's format, and its blueprint.
@@ -183,7 +259,7 @@ impl Blueprint {
                 let (gpt, drawn) = Gpt::read(folder, seed, device)?;
                 (Blueprint::Gpt(*gpt.config()), Box::new(gpt), drawn)
             }
-            SynapseName::Mnist | SynapseName::Cifar => {
+            SynapseName::Mnist | SynapseName::Cifar | SynapseName::Torchscript => {
                 let message =
                     "--pretrained takes models of text: add --synapse bert or --synapse gpt";
                 return Err(UsageError(message.to_owned()).into());
@@ -242,7 +318,7 @@ mod tests {
         ] {
             let config = serde_json::json!({ "model": blueprint });
             assert_eq!(Blueprint::of_checkpoint(&config).unwrap(), blueprint);
-            let synapse = blueprint.build(1, Device::Cpu);
+            let synapse = blueprint.build(Path::new("."), 1, Device::Cpu).unwrap();
             assert_eq!(synapse.copy().d_model(), synapse.d_model());
         }
         assert!(Blueprint::of_checkpoint(&serde_json::json!({})).is_err());

@@ -54,6 +54,8 @@ pub(crate) fn check(synapse: SynapseName, dataset: DatasetName) -> Result<(), Us
         SynapseName::Mnist => matches!(dataset, DatasetName::Digits | DatasetName::Mnist),
         SynapseName::Cifar => matches!(dataset, DatasetName::Cifar | DatasetName::Synthetic),
         SynapseName::Bert | SynapseName::Gpt => dataset == DatasetName::Text,
+        // Whether it does is seen by the shapes that are declared.
+        SynapseName::Torchscript => true,
     };
     if fits {
         return Ok(());

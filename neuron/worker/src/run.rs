@@ -18,7 +18,7 @@ use neuron_learn::{
     synapse::Synapse,
 };
 use neuron_peer::dendrite::Entry;
-use neuron_proto::Fingerprint;
+use neuron_proto::{Fingerprint, Modality};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
 use tch::Device;
@@ -113,7 +113,7 @@ fn check_rows(train: &Train) -> Result<(), UsageError> {
 fn present(global: &Global, train: &Train, hotkey: Keypair, run: &Run) -> presence::Settings {
     presence::Settings {
         dendrite: train.dendrite.config(),
-        task: Some(run.task),
+        task: run.task,
         offer: run.offer,
         ..presence_settings(global, hotkey, &train.axon, &train.nucleus, &train.model)
     }
@@ -191,7 +191,7 @@ struct Run {
     recipe: Recipe,
     start: Start,
     synapse: Box<dyn Synapse>,
-    task: Task,
+    task: Option<Task>,
     offer: Offer,
     data: Data,
     metrics: TrainingMetrics,
@@ -199,7 +199,11 @@ struct Run {
 
 /// The model that is trained.
 fn synapse_name(train: &Train) -> SynapseName {
-    train.model.synapse.unwrap_or(SynapseName::Mnist)
+    let unsaid = match train.model.torchscript {
+        Some(_) => SynapseName::Torchscript,
+        None => SynapseName::Mnist,
+    };
+    train.model.synapse.unwrap_or(unsaid)
 }
 
 /// What a run begins with, before its first step.
@@ -215,10 +219,77 @@ impl Beginning {
         let name = synapse_name(train);
         let dataset = train.data.dataset(name);
         data::check(name, dataset)?;
-        match dataset {
-            DatasetName::Text => Self::of_text(name, train, folder, device),
-            dataset => Self::of_images(name, dataset, train, device),
+        match (&train.model.torchscript, dataset) {
+            (Some(_), _) if name != SynapseName::Torchscript => {
+                let message = format!(
+                    "--torchscript is a model, and --synapse {} another",
+                    name.name()
+                );
+                Err(UsageError(message).into())
+            }
+            (None, _) if name == SynapseName::Torchscript => {
+                let message =
+                    "--synapse torchscript needs the module: --torchscript names its file";
+                Err(UsageError(message.to_owned()).into())
+            }
+            (Some(path), dataset) => Self::of_module(path, dataset, train, folder, device),
+            (None, DatasetName::Text) => Self::of_text(name, train, folder, device),
+            (None, dataset) => Self::of_images(name, dataset, train, device),
         }
+    }
+
+    fn of_module(
+        path: &Path,
+        dataset: DatasetName,
+        train: &Train,
+        folder: &Path,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        let (seed, name) = (train.model.seed, SynapseName::Torchscript);
+        let (blueprint, module) = Blueprint::module(path, seed, device)?;
+        let config = module.config();
+        if !config.predicts() {
+            let message = "the module gives encodings, and nothing is learned from those alone: export one that gives logits";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let shape = match dataset {
+            DatasetName::Digits | DatasetName::Mnist => Some([1, 28, 28]),
+            DatasetName::Cifar | DatasetName::Synthetic => Some([3, 32, 32]),
+            DatasetName::Text => None,
+        };
+        let fits = match (config.modality(), shape) {
+            (Modality::Text, None) => true,
+            (Modality::Image, Some(shape)) => {
+                let mut axes = config.input_shape().iter().zip(shape);
+                axes.all(|(&declared, size)| declared == 0 || declared == size)
+            }
+            _ => false,
+        };
+        if !fits {
+            let message = format!(
+                "a module that takes {} of {:?} cannot learn from {}: see --dataset",
+                config.modality(),
+                config.input_shape(),
+                dataset.name()
+            );
+            return Err(UsageError(message).into());
+        }
+        Blueprint::keep(path, folder)?;
+        let (data, tokenizer) = match dataset {
+            DatasetName::Text => {
+                let text = Text::open(&train.data, path.parent(), folder)?;
+                blueprint.takes(&text.tokenizer, train.data.sequence.get())?;
+                let fingerprint = text.tokenizer.fingerprint();
+                (text.batches(&train.data, name, seed)?, Some(fingerprint))
+            }
+            dataset => (data::images(&train.data, dataset, seed, device)?, None),
+        };
+        Ok(Self {
+            blueprint,
+            synapse: Box::new(module),
+            data,
+            tokenizer,
+        })
     }
 
     fn of_images(
@@ -233,8 +304,8 @@ impl Beginning {
         }
         let blueprint = Blueprint::of_images(name, &train.architecture);
         Ok(Self {
+            synapse: blueprint.build(Path::new(""), seed, device)?,
             blueprint,
-            synapse: blueprint.build(seed, device),
             data: data::images(&train.data, dataset, seed, device)?,
             tokenizer: None,
         })
@@ -254,7 +325,8 @@ impl Beginning {
             None => {
                 let blueprint =
                     Blueprint::of_text(name, &train.architecture, &text.tokenizer, sequence)?;
-                (blueprint, blueprint.build(seed, device))
+                let synapse = blueprint.build(folder, seed, device)?;
+                (blueprint, synapse)
             }
         };
         blueprint.takes(&text.tokenizer, sequence)?;
@@ -285,7 +357,7 @@ impl Run {
         let name = blueprint.name();
         let dataset = train.data.dataset(name);
         let recipe = Recipe {
-            model: blueprint,
+            model: blueprint.clone(),
             tokenizer: tokenizer.map(|tokenizer| tokenizer.to_string()),
             dataset: dataset.name().to_owned(),
             shard: [train.data.shard.index, train.data.shard.of],

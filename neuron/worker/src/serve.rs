@@ -1,5 +1,7 @@
 //! `neuron serve`: what was trained, served until somebody stops it.
 
+use std::path::Path;
+
 use anyhow::Context;
 use neuron::{
     cli::{AxonSettings, Global, MetricsSettings, ModelSettings, NucleusSettings, Serve},
@@ -8,6 +10,7 @@ use neuron::{
 };
 use neuron_learn::{checkpoint::Checkpoint, synapse::Synapse};
 use neuron_peer::dendrite::DendriteConfig;
+use neuron_proto::Modality;
 use neuron_text::Tokenizer;
 use neuron_wallet::Keypair;
 use prometheus::Registry;
@@ -27,7 +30,7 @@ use crate::{
 /// What is served.
 struct Served {
     synapse: Box<dyn Synapse>,
-    task: Task,
+    task: Option<Task>,
     offer: Offer,
 }
 
@@ -39,14 +42,15 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let hotkey = global.hotkey()?;
     let device = settings::open_device(&serve.model)?;
-    let served = match &serve.model.pretrained {
-        Some(_) => pretrained(&serve.model, device)?,
-        None => trained(global, &serve.model, &hotkey, device)?,
+    let served = match (&serve.model.torchscript, &serve.model.pretrained) {
+        (Some(path), _) => module(path, &serve.model, device)?,
+        (None, Some(_)) => pretrained(&serve.model, device)?,
+        (None, None) => trained(global, &serve.model, &hotkey, device)?,
     };
 
     let metrics = listen_for_metrics(&serve.metrics).await?;
     let settings = presence::Settings {
-        task: Some(served.task),
+        task: served.task,
         offer: served.offer,
         ..presence_settings(global, hotkey, &serve.axon, &serve.nucleus, &serve.model)
     };
@@ -72,7 +76,7 @@ fn trained(
     let folder = settings.run_folder(&hotkey.public(), global.netid);
     let path = folder.join(BEST);
     let checkpoint = Checkpoint::load(&path)
-        .context("serve needs a trained model: neuron train makes one, --pretrained names one")?;
+        .context("serve needs a trained model: neuron train makes one, --pretrained and --torchscript name one")?;
     let blueprint = Blueprint::of_checkpoint(&checkpoint.config)?;
     let name = blueprint.name();
     if let Some(asked) = settings.synapse.filter(|asked| *asked != name) {
@@ -80,12 +84,12 @@ fn trained(
         let message = format!("the model in {folder} is {found}, not {asked}: see --run");
         return Err(UsageError(message).into());
     }
-    let mut synapse = blueprint.build(settings.seed, device);
+    let mut synapse = blueprint.build(&folder, settings.seed, device)?;
     synapse.load(&checkpoint.parameters)?;
     let task = Task::of(name);
-    let tokenizer = match task {
-        Task::Digits | Task::Images => None,
-        Task::MaskedText | Task::CausalText => Some(Tokenizer::load(&folder.join(TOKENIZER))?),
+    let tokenizer = match synapse.modality() {
+        Modality::Text => Some(Tokenizer::load(&folder.join(TOKENIZER))?),
+        Modality::Image | Modality::Tensor => None,
     };
     tracing::info!(path = %path.display(), step = checkpoint.progress.step, synapse = name.name(), "serving a checkpoint");
     Ok(Served {
@@ -109,6 +113,21 @@ fn pretrained(settings: &ModelSettings, device: Device) -> anyhow::Result<Served
         synapse,
         task: Task::of(name),
         offer: offer(Some(tokenizer)),
+    })
+}
+
+/// A module of PyTorch, with the tokeniser beside it, if there is one.
+fn module(path: &Path, settings: &ModelSettings, device: Device) -> anyhow::Result<Served> {
+    let (blueprint, module) = Blueprint::module(path, settings.seed, device)?;
+    let tokenizer = path.with_file_name(TOKENIZER);
+    let tokenizer = (module.modality() == Modality::Text && tokenizer.exists())
+        .then(|| Tokenizer::load(&tokenizer))
+        .transpose()?;
+    tracing::info!(path = %path.display(), "serving a module as it is");
+    Ok(Served {
+        synapse: Box::new(module),
+        task: Task::of(blueprint.name()),
+        offer: offer(tokenizer),
     })
 }
 

@@ -9,6 +9,7 @@
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
 //! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
+//! | `module.rs` | a module from Python is served, asked over the chain, and says what PyTorch says |
 //! | `texts.rs` | models of text tell how one goes on, and what is in its gaps |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
@@ -20,6 +21,7 @@ mod contact;
 mod incentive;
 mod interruption;
 mod models;
+mod module;
 mod removal;
 mod serving;
 mod texts;

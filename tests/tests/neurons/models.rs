@@ -62,12 +62,13 @@ async fn trains_goes_on_and_is_served(task: &str, options: &[&str]) -> Result<()
     let mut other = second.train()?;
     training.until_answered_by(SECOND).await?;
     other.until_answered_by(FIRST).await?;
-    let events = training.go_on(STEPS).await?;
+    training.go_on(STEPS).await?;
     ensure!(
-        events
+        training
+            .events()?
             .iter()
             .any(|event| matches!(event, Event::Checkpoint { .. })),
-        "nothing to serve was saved in {STEPS} steps"
+        "nothing to serve was saved"
     );
 
     // when one is told to stop,

@@ -1,0 +1,98 @@
+"""Modules of PyTorch as TorchScript, and what PyTorch makes of them.
+
+    python3 parity/torchscript.py parity/torchscript        (PyTorch 2.11, in neuron/learn)
+
+A classifier of digits with batch norm and dropout, an encoder of text of any length, and a module whose rows depend on each
+other, which no synapse can be. Each with a `.json` beside it that declares it. `expected.json` has what the first two give for
+inputs by a formula, the gradient of the classifier's loss, and the probabilities of `image.pgm`.
+"""
+
+import json
+import math
+import pathlib
+import sys
+
+import torch
+from torch import nn
+
+
+def formula(shape, bound, phase):
+    """bound·sin(0.7·k² + phase) at the k-th place, in double precision, rounded to single: looks random, needs no file."""
+    k = torch.arange(math.prod(shape), dtype=torch.float64)
+    return (bound * torch.sin(0.7 * k * k + phase)).reshape(shape).float()
+
+
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 5, stride=4)
+        self.norm = nn.BatchNorm2d(4)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(4 * 6 * 6, 10)
+
+    def forward(self, images):
+        hidden = torch.relu(self.norm(self.conv(images)))
+        return self.head(self.dropout(hidden.flatten(1)))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.mix = nn.Linear(8, 6)
+
+    def forward(self, tokens):
+        words = self.words(tokens)
+        return torch.tanh(self.mix(words + words.mean(1, keepdim=True)))
+
+
+class Mixer(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :10] - images.mean()
+
+
+def drawn(module):
+    with torch.no_grad():
+        for phase, tensor in enumerate(module.state_dict().values()):
+            if tensor.dtype == torch.float32:
+                tensor.copy_(formula(tensor.shape, 0.2, phase))
+                if phase == 5:  # the variance of batch norm, which is positive
+                    tensor.abs_().add_(0.5)
+    return module.eval()
+
+
+def numbers(tensor):
+    return [float(x) for x in tensor.detach().reshape(-1)]
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    declared = {"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}
+    text = {"modality": "text", "input": [0], "output": [0, 6], "outputs": "encoding", "vocabulary": 50}
+    classifier, encoder = drawn(Classifier()), drawn(Encoder())
+    for name, module, declaration in [
+        ("classifier", classifier, declared),
+        ("encoder", encoder, text),
+        ("mixer", Mixer().eval(), declared),
+    ]:
+        torch.jit.save(torch.jit.script(module), folder / f"{name}.pt")
+        (folder / f"{name}.json").write_text(json.dumps(declaration) + "\n")
+
+    pixels = bytes((7 * k * k + k) % 256 for k in range(28 * 28))
+    (folder / "image.pgm").write_bytes(b"P5 28 28 255\n" + pixels)
+    image = torch.tensor(list(pixels), dtype=torch.float32).reshape(1, 1, 28, 28) / 255
+
+    images = formula([3, 1, 28, 28], 1.0, 1.0).abs()
+    tokens = torch.arange(2 * 5).reshape(2, 5) * 7 % 50
+    logits = classifier(images)
+    nn.functional.cross_entropy(logits, torch.tensor([1, 5, 9])).backward()
+    expected = {
+        "logits": numbers(logits),
+        "conv_gradient": numbers(classifier.conv.weight.grad),
+        "encodings": numbers(encoder(tokens)),
+        "probabilities": numbers(classifier(image).softmax(-1)),
+    }
+    (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+
+
+main(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,319 @@
+//! Any PyTorch module as a synapse: a file of TorchScript, exported from Python.
+//!
+//! ```text
+//! x        = module(inputs)                     [batch, .., d_model]
+//! student  = W·x + b, x held constant           [batch, .., d_model]
+//! encoding = x + W·[x, context] + b             [batch, .., d_model]
+//! pooled   = mean of the encodings of an input  [batch, d_model]       what the router routes by
+//! target   = log softmax(encoding)              [batch, .., n_classes] if the module's outputs are logits
+//! ```
+//!
+//! What the network says is added to what the module says, and is zero at first: a module is served exactly as it was
+//! exported. What goes into a module and what comes out of it says a small file beside it, see [`TorchScriptConfig`]; whether
+//! that is so is tried when the module is opened.
+//!
+//! # Modes
+//!
+//! A module is always in evaluation mode, while it is trained as well: its parameters move, what it keeps otherwise, such as
+//! running statistics, stays as it was exported, and nothing is dropped at random. So all that is learned can be saved, and
+//! what a row is answered depends on no other row.
+
+mod config;
+mod trial;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use blake2::{Blake2b, Digest, digest::consts::U32};
+use neuron_proto::Modality;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tch::{CModule, Device, Kind, TchError, Tensor, jit};
+
+use super::{Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput};
+use crate::linear::Linear;
+use crate::parameters::Parameters;
+
+pub use self::config::{Outputs, TorchScriptConfig};
+
+/// A module of PyTorch with a student and a place for what the network says.
+pub struct TorchScript {
+    config: TorchScriptConfig,
+    device: Device,
+    /// What the module was read from, and is read from again for a copy.
+    file: Arc<[u8]>,
+    module: CModule,
+    /// The module's parameters, sharing memory with it.
+    learned: Parameters,
+    student: Linear,
+    join: Linear,
+}
+
+/// Why a module cannot be a synapse.
+#[derive(Debug, thiserror::Error)]
+pub enum TorchScriptError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// What is declared makes no sense.
+    #[error("{} does not say what goes into the module and comes out of it: {problem}", path.display())]
+    Declaration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It is no module of TorchScript.
+    #[error("{} is no module that torch.jit.save wrote: {error}", path.display())]
+    NoModule {
+        /// The file.
+        path: PathBuf,
+        /// What libtorch says.
+        error: TchError,
+    },
+    /// It does something else than it is declared to do.
+    #[error("{} is not what is declared of it: {problem}", path.display())]
+    Trial {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, and what came.
+        problem: String,
+    },
+}
+
+impl TorchScript {
+    /// Opens a module and tries whether it does what is declared: what comes out is of the declared shape, finite, and of
+    /// each row the same whatever other rows there are.
+    ///
+    /// # Errors
+    ///
+    /// [`TorchScriptError`], with what was expected and what came.
+    pub fn open(
+        path: &Path,
+        config: TorchScriptConfig,
+        seed: u64,
+        device: Device,
+    ) -> Result<TorchScript, TorchScriptError> {
+        let file = std::fs::read(path).map_err(|error| TorchScriptError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        config
+            .check()
+            .map_err(|problem| TorchScriptError::Declaration {
+                path: path.to_owned(),
+                problem,
+            })?;
+        let file: Arc<[u8]> = file.into();
+        let (module, learned) =
+            read(&file, device).map_err(|error| TorchScriptError::NoModule {
+                path: path.to_owned(),
+                error,
+            })?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let width = config.d_model();
+        let opened = TorchScript {
+            student: Linear::draw(width, width, &mut rng, device),
+            join: Linear::draw(2 * width, width, &mut rng, device),
+            config,
+            device,
+            file,
+            module,
+            learned,
+        };
+        opened.join.set_zero();
+        let tried = tch::no_grad(|| trial::run(&opened));
+        tried.map_err(|problem| TorchScriptError::Trial {
+            path: path.to_owned(),
+            problem,
+        })?;
+        Ok(opened)
+    }
+
+    /// What is declared of the module.
+    pub fn config(&self) -> &TorchScriptConfig {
+        &self.config
+    }
+
+    /// What tells modules apart: BLAKE2b-256 of the file, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        let hash = Blake2b::<U32>::digest(&self.file);
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What the module makes of inputs.
+    ///
+    /// # Shapes
+    ///
+    /// As declared: `[batch, ..]` → `[batch, .., d_model]`, f32
+    fn features(&self, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        let inputs = self.config.inputs(inputs, self.device)?;
+        let outputs = run(&self.module, &inputs)?.f_to_kind(Kind::Float)?;
+        let expected = self.config.output_size(&inputs.size());
+        if outputs.size() != expected {
+            return Err(SynapseError::Shape {
+                what: "what the module gave",
+                expected: format!("{expected:?}"),
+                arrived: outputs.size(),
+            });
+        }
+        Ok(outputs)
+    }
+}
+
+/// Without the optimiser of graphs, which gives other roundings after a few calls than in the first.
+fn run(module: &CModule, inputs: &Tensor) -> Result<Tensor, TchError> {
+    jit::f_set_graph_executor_optimize(false)?;
+    module.forward_ts(&[inputs])
+}
+
+/// The module in a file, and its parameters.
+fn read(mut file: &[u8], device: Device) -> Result<(CModule, Parameters), TchError> {
+    let mut module = CModule::load_data_on_device(&mut file, device)?;
+    module.f_set_eval()?;
+    let learned = module
+        .named_parameters()?
+        .into_iter()
+        .filter(|(_, tensor)| tensor.kind() == Kind::Float && tensor.requires_grad())
+        .map(|(name, tensor)| (format!("module.{name}"), tensor))
+        .collect();
+    Ok((module, learned))
+}
+
+impl Branches for TorchScript {
+    fn encoding(&self, states: &Tensor, context: &Tensor) -> Tensor {
+        let inputs = Tensor::cat(&[states, context], -1);
+        states + self.join.forward(&inputs)
+    }
+
+    fn target(&self, encoding: &Tensor) -> Tensor {
+        encoding.log_softmax(-1, Kind::Float)
+    }
+}
+
+impl Synapse for TorchScript {
+    fn entry_points(&self) -> Vec<EntryPoint> {
+        vec![self.config.entry_point()]
+    }
+
+    fn modality(&self) -> Modality {
+        self.config.modality()
+    }
+
+    fn d_model(&self) -> i64 {
+        self.config.d_model()
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+
+    fn forward_text(&self, tokens: &Tensor) -> Result<Tensor, SynapseError> {
+        self.encoding_of(Modality::Text, tokens)
+    }
+
+    fn forward_image(&self, images: &Tensor) -> Result<Tensor, SynapseError> {
+        self.encoding_of(Modality::Image, images)
+    }
+
+    fn forward_tensor(&self, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        self.encoding_of(Modality::Tensor, encodings)
+    }
+
+    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        match self.config.outputs {
+            Outputs::Logits => Ok(self.target(&self.encode(modality, inputs)?)),
+            Outputs::Encoding => Err(SynapseError::NoPrediction(modality)),
+        }
+    }
+
+    fn perceive(&self, inputs: &Tensor, _: Mode) -> Result<Perception, SynapseError> {
+        let features = self.features(inputs)?;
+        let student = self.student.forward(&features.detach());
+        let local_output = self.local(&features, &student);
+        let width = self.d_model();
+        let pooled = local_output.reshape([features.size()[0], -1, width]);
+        Ok(Perception {
+            context: pooled.mean_dim(1, false, Kind::Float),
+            features,
+            student,
+            local_output,
+            real: None,
+        })
+    }
+
+    /// # Errors
+    ///
+    /// [`SynapseError::NoPrediction`] if there are labels and the module's outputs are no logits.
+    fn conclude(
+        &self,
+        perception: &Perception,
+        labels: Option<&Labels>,
+        network: Option<&Tensor>,
+    ) -> Result<SynapseOutput, SynapseError> {
+        if labels.is_some() && self.config.outputs == Outputs::Encoding {
+            return Err(SynapseError::NoPrediction(self.modality()));
+        }
+        self.branches(perception, labels, network)
+    }
+
+    fn parameters(&self) -> Parameters {
+        let learned = self.learned.iter();
+        let mut parameters: Parameters = learned
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+            .collect();
+        self.student.list("student", &mut parameters);
+        self.join.list("join", &mut parameters);
+        parameters
+    }
+
+    fn copy(&self) -> Box<dyn Synapse> {
+        let (module, learned) =
+            read(&self.file, self.device).expect("it was read from these bytes before");
+        tch::no_grad(|| {
+            for (name, tensor) in &learned {
+                let mut tensor = tensor.shallow_clone();
+                tensor.copy_(&self.learned[name]);
+                let _ = tensor.requires_grad_(false);
+            }
+        });
+        Box::new(TorchScript {
+            config: self.config.clone(),
+            device: self.device,
+            file: self.file.clone(),
+            module,
+            learned,
+            student: self.student.frozen_copy(),
+            join: self.join.frozen_copy(),
+        })
+    }
+}
+
+impl TorchScript {
+    fn encoding_of(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        if modality != self.modality() {
+            return Err(SynapseError::NotImplemented(modality));
+        }
+        Ok(self.perceive(inputs, Mode::Evaluation)?.local_output)
+    }
+}
+
+impl fmt::Debug for TorchScript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TorchScript")
+            .field("config", &self.config)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! Modules that Python exported, held against what PyTorch makes of them: `parity/torchscript.py`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tch::nn::Init;
+
+use super::*;
+use crate::parity::formula;
+use crate::tensor;
+
+const CPU: Device = Device::Cpu;
+
+/// What PyTorch says.
+#[derive(Deserialize)]
+struct Expected {
+    logits: Vec<f32>,
+    conv_gradient: Vec<f32>,
+    encodings: Vec<f32>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("parity/torchscript")
+}
+
+fn expected() -> Expected {
+    let json = std::fs::read(folder().join("expected.json")).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
+fn open(name: &str) -> Result<TorchScript, TorchScriptError> {
+    let path = folder().join(name).with_extension("pt");
+    TorchScript::open(&path, TorchScriptConfig::beside(&path)?, 0, CPU)
+}
+
+fn declared(json: &str) -> TorchScriptConfig {
+    serde_json::from_str(json).unwrap()
+}
+
+fn images() -> Tensor {
+    formula(&[3, 1, 28, 28], 1.0, 1.0).abs()
+}
+
+fn labels() -> Labels {
+    Labels::from(&Tensor::from_slice(&[1i64, 5, 9]))
+}
+
+fn near(ours: &Tensor, theirs: &[f32]) {
+    let ours = Vec::<f32>::try_from(ours.detach().reshape(-1)).unwrap();
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!((ours - theirs).abs() < 1e-6, "{ours}, not {theirs}");
+    }
+}
+
+#[test]
+fn a_module_is_served_as_pytorch_has_it() {
+    let classifier = open("classifier").unwrap();
+    near(
+        &classifier.forward_image(&images()).unwrap(),
+        &expected().logits,
+    );
+    let encoder = open("encoder").unwrap();
+    let tokens = (Tensor::arange(10, (Kind::Int64, CPU)) * 7)
+        .remainder(50)
+        .reshape([2, 5]);
+    let encodings = encoder.forward_text(&tokens).unwrap();
+    assert_eq!(encodings.size(), [2, 5, 6]);
+    near(&encodings, &expected().encodings);
+}
+
+#[test]
+fn what_it_predicts_are_probabilities() {
+    let classifier = open("classifier").unwrap();
+    let target = classifier.predict(Modality::Image, &images()).unwrap();
+    let sums = target.exp().sum_dim_intlist(-1, false, Kind::Float);
+    assert!(sums.allclose(&Tensor::ones([3], (Kind::Float, CPU)), 1e-5, 1e-5, false));
+    let encoder = open("encoder").unwrap();
+    let tokens = Tensor::zeros([1, 4], (Kind::Int64, CPU));
+    assert!(matches!(
+        encoder.predict(Modality::Text, &tokens),
+        Err(SynapseError::NoPrediction(Modality::Text))
+    ));
+    let labelled = encoder.forward(&tokens, Some(&Labels::from(&tokens)), None, Mode::Training);
+    assert!(matches!(labelled, Err(SynapseError::NoPrediction(_))));
+}
+
+#[test]
+fn its_parameters_get_the_gradients_of_pytorch() {
+    let classifier = open("classifier").unwrap();
+    let output = classifier
+        .forward(&images(), Some(&labels()), None, Mode::Training)
+        .unwrap();
+    output.loss.unwrap().backward();
+    let parameters = classifier.parameters();
+    near(
+        &parameters["module.conv.weight"].grad(),
+        &expected().conv_gradient,
+    );
+}
+
+#[test]
+fn the_three_branches_are_those_of_any_synapse() {
+    let classifier = open("classifier").unwrap();
+    let network = formula(&[3, 10], 0.5, 2.0);
+    let output = classifier
+        .forward(&images(), Some(&labels()), Some(&network), Mode::Training)
+        .unwrap();
+    // Nothing joins the network at first.
+    assert!(output.network_output.unwrap().equal(&output.local_output));
+    output.distillation_loss.unwrap().backward();
+    let moved = classifier
+        .parameters()
+        .into_iter()
+        .filter(|(_, parameter)| parameter.grad().defined());
+    let moved: Vec<String> = moved.map(|(name, _)| name).collect();
+    assert_eq!(moved, ["student.bias", "student.weight"]);
+}
+
+#[test]
+fn a_copy_stays_as_it_was_and_collects_no_gradients() {
+    let classifier = open("classifier").unwrap();
+    let copy = classifier.copy();
+    let before = copy.forward_image(&images()).unwrap();
+    tch::no_grad(|| {
+        for (_, mut parameter) in classifier.parameters() {
+            parameter.init(Init::Const(0.25));
+        }
+    });
+    assert!(copy.forward_image(&images()).unwrap().equal(&before));
+    assert!(!classifier.forward_image(&images()).unwrap().equal(&before));
+    let of_moved = classifier.copy();
+    let moved = classifier.forward_image(&images()).unwrap();
+    assert!(of_moved.forward_image(&images()).unwrap().equal(&moved));
+    assert!(
+        of_moved
+            .parameters()
+            .values()
+            .all(|parameter| !parameter.requires_grad())
+    );
+}
+
+#[test]
+fn what_was_learned_is_loaded_into_a_module_that_is_opened_anew() {
+    let classifier = open("classifier").unwrap();
+    tch::no_grad(|| {
+        for (_, mut parameter) in classifier.parameters() {
+            let _ = parameter.g_add_scalar_(0.125);
+        }
+    });
+    let mut opened = open("classifier").unwrap();
+    opened.load(&classifier.state()).unwrap();
+    let [ours, theirs] = [&opened, &classifier].map(|it| it.forward_image(&images()).unwrap());
+    assert!(ours.equal(&theirs));
+}
+
+#[test]
+fn it_serves_from_the_wire_to_the_wire_and_refuses_what_does_not_fit() {
+    let classifier = open("classifier").unwrap();
+    let inputs = tensor::to_wire(&images(), neuron_proto::DType::F32).unwrap();
+    let serve = |output| classifier.serve(Modality::Image, output, &inputs);
+    assert_eq!(
+        serve(neuron_proto::Output::Encoding).unwrap().shape(),
+        [3, 10]
+    );
+    assert!(matches!(
+        classifier.forward_text(&Tensor::zeros([1, 3], (Kind::Int64, CPU))),
+        Err(SynapseError::NotImplemented(Modality::Text))
+    ));
+    assert!(matches!(
+        classifier.forward_image(&Tensor::zeros([1, 3, 28, 28], (Kind::Float, CPU))),
+        Err(SynapseError::Shape { .. })
+    ));
+    let encoder = open("encoder").unwrap();
+    assert!(matches!(
+        encoder.forward_text(&Tensor::full([1, 3], 50, (Kind::Int64, CPU))),
+        Err(SynapseError::Token { arrived: 50, .. })
+    ));
+}
+
+#[test]
+fn what_is_not_as_declared_is_refused_with_what_came() {
+    let mixer = open("mixer").unwrap_err();
+    assert!(
+        mixer.to_string().contains("a second row changed the first"),
+        "{mixer}"
+    );
+    let path = folder().join("classifier.pt");
+    let other =
+        r#"{ "modality": "image", "input": [1, 28, 28], "output": [12], "outputs": "logits" }"#;
+    let error = TorchScript::open(&path, declared(other), 0, CPU)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("[1, 12]") && error.contains("[1, 10]"),
+        "{error}"
+    );
+    let no_module = folder().join("classifier.json");
+    let config = TorchScriptConfig::beside(&path).unwrap();
+    let error = TorchScript::open(&no_module, config, 0, CPU).unwrap_err();
+    assert!(
+        matches!(error, TorchScriptError::NoModule { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn declarations_that_make_no_sense_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    assert!(matches!(
+        TorchScriptConfig::beside(&path),
+        Err(TorchScriptError::Unreadable { .. })
+    ));
+    for (json, problem) in [
+        (r#"{ "modality": "sound" }"#, "unknown variant"),
+        (
+            r#"{ "modality": "image", "input": [28, 28], "output": [10], "outputs": "logits" }"#,
+            "input is [28, 28]",
+        ),
+        (
+            r#"{ "modality": "image", "input": [1, 28, 28], "output": [], "outputs": "logits" }"#,
+            "output is []",
+        ),
+        (
+            r#"{ "modality": "text", "input": [0], "output": [0, 6], "outputs": "encoding" }"#,
+            "vocabulary is missing",
+        ),
+        (
+            r#"{ "modality": "image", "input": [1, 2, 2], "output": [3], "outputs": "logits", "x": 1 }"#,
+            "unknown field",
+        ),
+    ] {
+        std::fs::write(path.with_extension("json"), json).unwrap();
+        let error = TorchScriptConfig::beside(&path).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn modules_are_told_apart_by_their_files() {
+    let [classifier, again, encoder] =
+        ["classifier", "classifier", "encoder"].map(|name| open(name).unwrap().fingerprint());
+    assert_eq!(classifier, again);
+    assert_ne!(classifier, encoder);
+    assert_eq!(classifier.len(), 64);
+}
