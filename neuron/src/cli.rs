@@ -111,7 +111,7 @@ pub enum Command {
     /// what its peers are worth, until Ctrl-C, --steps or --epochs. Checkpoints and logs are in the folder of --run.
     #[command(after_help = examples::TRAIN)]
     Train(Box<Train>),
-    /// Ask the network what an image shows
+    /// Ask the network what an image shows, or how a text goes on
     ///
     /// Shows what each neuron answers, and the mean, in which each counts by its incentive on the chain. Neurons answer
     /// neurons: register first.

@@ -42,7 +42,8 @@ pub(super) const QUERY: &str = "\
 Examples:
   neuron query seven.png                  ask all that serve images
   neuron query note.png --invert          dark strokes on light ground, as on paper
-  neuron query seven.png --uids 1,3 --deadline 5s --json";
+  neuron query seven.png --uids 1,3 --deadline 5s --json
+  neuron query --text once --tokenizer run/one   how the text goes on, by the tokeniser of the model";
 
 pub(super) const STAKE: &str = "\
 Examples:

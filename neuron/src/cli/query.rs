@@ -6,16 +6,27 @@ use clap::Args;
 
 use super::{DendriteSettings, global::path};
 
-/// `neuron query`.
+/// `neuron query`. Of an image and a text, there is exactly one.
 #[derive(Debug, Args)]
 pub struct Query {
     /// Image to send, of a handwritten digit (PNG or PGM); it is scaled to what each peer takes
-    #[arg(value_name = "IMAGE", value_parser = path)]
-    pub image: PathBuf,
-    /// Send the negative: for dark strokes on light ground, as on paper; neurons expect white on black
-    #[arg(long)]
+    #[arg(value_name = "IMAGE", value_parser = path, required_unless_present = "text")]
+    pub image: Option<PathBuf>,
+    /// Text to send instead: models that go on with it tell the next token, models that fill gaps what is at each [MASK]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "image",
+        requires = "tokenizer"
+    )]
+    pub text: Option<String>,
+    /// Tokeniser of the peers' model, a tokenizer.json or the folder that holds one
+    #[arg(long, value_name = "FILE", value_parser = path, requires = "text", conflicts_with = "image")]
+    pub tokenizer: Option<PathBuf>,
+    /// Send the negative of the image: for dark strokes on light ground, as on paper; neurons expect white on black
+    #[arg(long, conflicts_with = "text")]
     pub invert: bool,
-    /// Peers to ask [default: all that serve images]
+    /// Peers to ask [default: all that serve images, or text]
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     pub uids: Vec<u16>,
     /// How they are asked.

@@ -1,13 +1,16 @@
-//! `neuron query`: what the network says that an image shows.
+//! `neuron query`: what the network says that an image shows, or how a text goes on.
 //!
 //! ```text
-//! image ─► who serves images ─► what each offers ─► predictions of all that offer some ─► averaged by incentive
-//!          (chain)              (describe)          (dendrite, one deadline)
+//! subject ─► who serves its kind ─► what each offers ─► predictions of all that offer some ─► averaged by incentive
+//!            (chain)                (describe)          (dendrite, one deadline)
 //! ```
 
+mod answer;
 mod offer;
 mod picture;
 mod poll;
+mod sentence;
+mod subject;
 mod table;
 
 use std::time::Duration;
@@ -18,14 +21,14 @@ use neuron_peer::{
     Identity,
     dendrite::{Call, Dendrite, Outcome, Peer},
 };
-use neuron_proto::{Code, Modality};
+use neuron_proto::Code;
 use neuron_wallet::Keypair;
 use tokio::time::Instant;
 
 use self::{
     offer::Offer,
-    picture::Picture,
-    poll::{Poll, Vote, agreed_classes},
+    poll::{Poll, Vote, agreed_shape},
+    subject::Subject,
 };
 use crate::{
     Output,
@@ -35,9 +38,9 @@ use crate::{
 };
 
 pub(super) fn run(global: &Global, query: &Query) -> anyhow::Result<()> {
-    let picture = Picture::open(&query.image, query.invert)?;
+    let subject = Subject::open(query)?;
     let hotkey = global.hotkey()?;
-    let poll = block_on(ask(global, query, &picture, hotkey))?;
+    let poll = block_on(ask(global, query, &subject, hotkey))?;
     Output::new(global).show(&poll, table::describe)?;
     Ok(poll.check()?)
 }
@@ -45,34 +48,43 @@ pub(super) fn run(global: &Global, query: &Query) -> anyhow::Result<()> {
 async fn ask(
     global: &Global,
     query: &Query,
-    picture: &Picture,
+    subject: &Subject,
     hotkey: Keypair,
 ) -> anyhow::Result<Poll> {
     let chain = global.connect().await?;
     let metagraph = chain.metagraph(global.netid, At::Best).await?;
-    let neurons = choose(&metagraph, &query.uids)?;
+    let neurons = choose(&metagraph, &query.uids, subject)?;
     let identity = Identity::new(hotkey)?;
     let caller = identity.hotkey();
     let asker = Asker {
         dendrite: Dendrite::new(Some(identity), query.dendrite.config()),
         settings: &query.dendrite,
+        subject,
         deadline: Instant::now() + query.dendrite.deadline,
     };
-    let offers = asker.describe_all(&neurons, picture).await;
+    let offers = asker.describe_all(&neurons).await;
     let votes = asker.predict_all(&neurons, offers).await;
-    Ok(Poll::new(&metagraph, caller, votes))
+    Ok(Poll::new(&metagraph, caller, votes, subject))
 }
 
-/// The neurons of these uids; of none, all that serve images.
-fn choose<'a>(metagraph: &'a Metagraph, uids: &[u16]) -> anyhow::Result<Vec<&'a Neuron>> {
+/// The neurons of these uids; of none, all that serve what is asked about.
+fn choose<'a>(
+    metagraph: &'a Metagraph,
+    uids: &[u16],
+    subject: &Subject,
+) -> anyhow::Result<Vec<&'a Neuron>> {
     let netid = metagraph.netid;
     if uids.is_empty() {
-        let serves = |neuron: &&Neuron| neuron.endpoint.is_some_and(|it| it.synapses.image);
+        let serves = |neuron: &&Neuron| {
+            let endpoint = neuron.endpoint;
+            endpoint.is_some_and(|it| subject.is_served(it.synapses))
+        };
         let serving: Vec<_> = metagraph.neurons.iter().filter(serves).collect();
         if serving.is_empty() {
             return Err(UnansweredError(format!(
-                "no neuron of network {netid} serves images; start one (neuron train), or see who serves what: \
-                 neuron metagraph --serving"
+                "no neuron of network {netid} serves {}; start one (neuron train), or see who serves what: \
+                 neuron metagraph --serving",
+                subject.served()
             ))
             .into());
         }
@@ -109,31 +121,28 @@ impl Absence {
     }
 }
 
-/// Asks everybody in two rounds under one deadline: what do you offer, and what do you see.
+/// Asks everybody in two rounds under one deadline: what do you offer, and what do you predict.
 struct Asker<'a> {
     dendrite: Dendrite,
     settings: &'a DendriteSettings,
+    subject: &'a Subject,
     deadline: Instant,
 }
 
 impl Asker<'_> {
     /// What each offers. The round takes half of the time at most, so that a peer that is away leaves time for the others.
-    async fn describe_all(
-        &self,
-        neurons: &[&Neuron],
-        picture: &Picture,
-    ) -> Vec<Result<Offer, Absence>> {
+    async fn describe_all(&self, neurons: &[&Neuron]) -> Vec<Result<Offer, Absence>> {
         let limit = self.settings.deadline / 2;
         let asked = neurons.iter().map(|neuron| async move {
             let peer = peer(neuron)?;
             let described = self.dendrite.describe(&peer, limit).await;
             let description = described.map_err(|error| Absence::new(error.code, error.message))?;
-            Offer::new(peer, &description, picture)
+            Offer::new(peer, &description, self.subject)
         });
         join_all(asked).await
     }
 
-    /// What each sees, for those that tell the same classes apart as most of the network does.
+    /// What each predicts, for those whose predictions have the shape that most of the network's have.
     async fn predict_all(
         &self,
         neurons: &[&Neuron],
@@ -141,18 +150,18 @@ impl Asker<'_> {
     ) -> Vec<Vote> {
         let offered = neurons.iter().zip(&offers).filter_map(|(neuron, offer)| {
             let offer = offer.as_ref().ok()?;
-            Some((offer.n_classes, neuron.incentive))
+            Some((&offer.question.row_shape[..], neuron.incentive))
         });
-        let n_classes = agreed_classes(offered).unwrap_or_default();
+        let row_shape = agreed_shape(offered).unwrap_or_default().to_vec();
         let offers: Vec<_> = offers
             .into_iter()
-            .map(|offer| offer.and_then(|offer| offer.of_classes(n_classes)))
+            .map(|offer| offer.and_then(|offer| offer.of_shape(&row_shape)))
             .collect();
-        let mut outcomes = self.predict(&offers, n_classes).await.into_iter();
+        let mut outcomes = self.predict(&offers, &row_shape).await.into_iter();
         let mut vote = |(neuron, offer): (&&Neuron, Result<Offer, Absence>)| match offer {
             // An outcome for each call, in the order of the calls.
             Ok(_) => match outcomes.next() {
-                Some(outcome) => Vote::new(neuron, outcome),
+                Some(outcome) => Vote::new(neuron, outcome, self.subject, &row_shape),
                 None => Vote::absent(neuron, Absence::new(Code::NoReturn, "it was not asked")),
             },
             Err(absence) => Vote::absent(neuron, absence),
@@ -160,15 +169,15 @@ impl Asker<'_> {
         neurons.iter().zip(offers).map(&mut vote).collect()
     }
 
-    async fn predict(&self, offers: &[Result<Offer, Absence>], n_classes: u32) -> Vec<Outcome> {
+    async fn predict(&self, offers: &[Result<Offer, Absence>], row_shape: &[u32]) -> Vec<Outcome> {
         let calls = offers.iter().flatten().map(|offer| Call {
             peer: offer.peer,
-            inputs: offer.inputs.clone(),
+            inputs: offer.question.inputs.clone(),
         });
         let left: Duration = self.deadline.saturating_duration_since(Instant::now());
-        let (row_shape, finish) = ([n_classes], self.settings.finish());
+        let (entry, finish) = (self.subject.entry(), self.settings.finish());
         self.dendrite
-            .predict(Modality::Image, calls.collect(), &row_shape, left, finish)
+            .predict(entry, calls.collect(), row_shape, left, finish)
             .await
     }
 }

@@ -4,6 +4,13 @@ use std::{fs, path::Path};
 
 use crate::neuron::User;
 
+/// A tokeniser of three words.
+const TOKENIZER: &str = r#"{
+    "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+    "model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "?": 2}, "unk_token": "?"}
+}"#;
+
 /// A user with an image of a digit.
 fn user() -> User {
     let user = User::new();
@@ -20,6 +27,75 @@ fn a_query_needs_an_image_that_can_be_read() {
         .failed(2, "PNG or PGM");
     user.run(&["query", "eight.png", "--uri", "//Alice"])
         .failed(2, "eight.png");
+}
+
+#[test]
+fn a_query_is_about_an_image_or_a_text_and_not_both() {
+    let user = user();
+    let text = [
+        "query",
+        "--text",
+        "So be it",
+        "--tokenizer",
+        "tokenizer.json",
+    ];
+    user.run(&[&text[..], &["seven.png"]].concat())
+        .failed(2, "cannot be used with");
+    user.run(&[&text[..], &["--invert"]].concat())
+        .failed(2, "cannot be used with");
+    user.run(&["query", "--text", "So be it"])
+        .failed(2, "--tokenizer <FILE>");
+    user.run(&["query", "seven.png", "--tokenizer", "tokenizer.json"])
+        .failed(2, "cannot be used with");
+}
+
+#[test]
+fn a_text_needs_a_tokeniser_that_can_be_read() {
+    let user = User::new()
+        .with_file("letter.txt", "Dear network")
+        .with_file("run/best.safetensors", "");
+    let ask = |tokenizer: &str| {
+        user.run(&[
+            "query",
+            "--text",
+            "So be it",
+            "--tokenizer",
+            tokenizer,
+            "--uri",
+            "//Alice",
+        ])
+    };
+    ask("nowhere.json").failed(2, "nowhere.json");
+    ask("letter.txt").failed(2, "letter.txt is not a tokeniser");
+    ask("run").failed(2, "run/tokenizer.json");
+}
+
+#[test]
+fn a_text_is_asked_of_the_network() {
+    let user = User::new().with_file("run/tokenizer.json", TOKENIZER);
+    for tokenizer in ["run", "run/tokenizer.json"] {
+        let text = [
+            "query",
+            "--text",
+            "a [MASK]",
+            "--tokenizer",
+            tokenizer,
+            "--uri",
+            "//Alice",
+        ];
+        user.run(&[&text[..], &["--chain", "ws://127.0.0.1:1"]].concat())
+            .failed(4, "127.0.0.1:1");
+    }
+    user.run(&[
+        "query",
+        "--text",
+        " ",
+        "--tokenizer",
+        "run",
+        "--uri",
+        "//Alice",
+    ])
+    .failed(2, "--text");
 }
 
 #[test]

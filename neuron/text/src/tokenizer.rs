@@ -103,6 +103,35 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The ids of a text with gaps: where `[MASK]` is written, or another name of [`Special::Mask`], is the token that masks.
+    /// Whitespace before a gap belongs to the word that is missing. Without special tokens otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::NoSuchToken`] without a token that masks, and as [`Self::encode`].
+    pub fn encode_with_gaps(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let mask = self.special(Special::Mask)?;
+        let mut rest = text;
+        let mut ids = Vec::new();
+        while let Some((before, after)) = split_at_gap(rest) {
+            ids.extend(self.encode(before.trim_end())?);
+            ids.push(mask);
+            rest = after;
+        }
+        ids.extend(self.encode(rest)?);
+        Ok(ids)
+    }
+
+    /// What people read where this token is: its text, as it begins one, or the name of a special token. `None` if there is no
+    /// such token.
+    pub fn readable(&self, id: u32) -> Option<String> {
+        let name = self.library.id_to_token(id)?;
+        match self.decode(&[id]) {
+            Ok(text) if !text.is_empty() => Some(text),
+            _ => Some(name),
+        }
+    }
+
     /// The text of ids, without special tokens. Ids that are none are left out; bytes that are no character, such as half of
     /// one at an end, are U+FFFD.
     ///
@@ -144,6 +173,14 @@ impl Tokenizer {
         ids.sort_unstable();
         ids
     }
+}
+
+/// What is before the first gap of a text, and what is after it.
+fn split_at_gap(text: &str) -> Option<(&str, &str)> {
+    let gaps = Special::Mask.names().iter();
+    let first = gaps.filter_map(|name| Some((text.find(name)?, name.len())));
+    let (at, length) = first.min()?;
+    Some((&text[..at], &text[at + length..]))
 }
 
 /// What the library says.

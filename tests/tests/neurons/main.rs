@@ -10,6 +10,7 @@
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |
 //! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
 //! | `module.rs` | a module from Python is served, asked over the chain, and says what PyTorch says |
+//! | `texts.rs` | models of text tell how one goes on, and what is in its gaps |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
 //! The models are the real ones, on the real digits unless a file says otherwise, with small batches and one thread each.
@@ -23,6 +24,7 @@ mod models;
 mod module;
 mod removal;
 mod serving;
+mod texts;
 
 use anyhow::Result;
 use connectome_tests::{

@@ -19,7 +19,7 @@ const SMALL: [&str; 2] = ["--epoch-steps=2", "--evaluate=2"];
 const CIFAR: [&str; 3] = ["--synapse=cifar", "--dpn=narrow", "--batch-size=8"];
 
 /// A text model that is quick.
-const NARROW: [&str; 4] = [
+pub(crate) const NARROW: [&str; 4] = [
     "--width=32",
     "--layers=1",
     "--sequence=24",
@@ -27,7 +27,7 @@ const NARROW: [&str; 4] = [
 ];
 
 /// Text to learn from: sentences that tell a number and a fruit, in paragraphs of five.
-fn text(folder: &Path) -> Result<String> {
+pub(crate) fn text(folder: &Path) -> Result<String> {
     let fruits = ["apples", "pears", "a quince", "seven plums"];
     let prose: String = (0..1_000)
         .map(|number| {

@@ -3,9 +3,15 @@
 use std::path::Path;
 
 use image::{GrayImage, ImageReader, imageops};
-use neuron_proto::{Tensor, TensorError};
+use neuron_proto::{Code, DType, Tensor, TensorError, v1};
 
+use super::{Absence, subject::Question};
 use crate::exit::UsageError;
+
+/// The most classes that an answer may have. What a peer says of itself must not decide how much is read from it.
+const MAX_CLASSES: u32 = 1024;
+/// The most pixels a side that a peer may want.
+const MAX_SIDE: u32 = 1024;
 
 /// Pixels a side of the largest image that is sent where a peer takes any size: more says nothing more of a digit.
 const MAX_FREE_SIDE: u32 = 64;
@@ -34,6 +40,14 @@ impl Picture {
             imageops::invert(&mut grey);
         }
         Ok(Picture(grey))
+    }
+
+    /// What a peer is sent, and what it answers.
+    pub(super) fn question(&self, synapse: &v1::SynapseDescription) -> Result<Question, Absence> {
+        Ok(Question {
+            row_shape: vec![n_classes(&synapse.prediction_shape)?],
+            inputs: inputs(synapse, self)?,
+        })
     }
 
     /// As floats in 0..=1, white is 1.
@@ -96,9 +110,47 @@ fn proportional(side: u32, new_other: u32, other: u32, room: u32) -> u32 {
     u32::try_from(scaled).unwrap_or(room).clamp(1, room)
 }
 
+fn n_classes(prediction_shape: &[u32]) -> Result<u32, Absence> {
+    match *prediction_shape {
+        [n_classes @ 2..=MAX_CLASSES] => Ok(n_classes),
+        [] => Err(Absence::new(
+            Code::NotImplemented,
+            "it offers encodings only, no predictions",
+        )),
+        _ => {
+            let message = format!(
+                "expected predictions of 2 to {MAX_CLASSES} classes, it offers {prediction_shape:?}"
+            );
+            Err(Absence::new(Code::ResponseShapeException, message))
+        }
+    }
+}
+
+fn inputs(synapse: &v1::SynapseDescription, picture: &Picture) -> Result<Tensor, Absence> {
+    let unfit = |message| Absence::new(Code::RequestShapeException, message);
+    let [0 | 1, height @ 0..=MAX_SIDE, width @ 0..=MAX_SIDE] = synapse.input_shape[..] else {
+        return Err(unfit(format!(
+            "one grey image of at most {MAX_SIDE} pixels a side is sent, it takes {:?}",
+            synapse.input_shape
+        )));
+    };
+    let takes = |dtype: DType| synapse.input_dtypes.contains(&dtype.into());
+    let inputs = if [DType::F32, DType::F16, DType::BF16].into_iter().any(takes) {
+        picture.floats(height, width)
+    } else if takes(DType::U8) {
+        picture.bytes(height, width)
+    } else {
+        return Err(unfit(
+            "it takes pixels neither as floats nor as bytes".to_owned(),
+        ));
+    };
+    inputs.map_err(|error| unfit(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use image::Luma;
+    use neuron_proto::Modality;
 
     use super::*;
 
@@ -165,5 +217,60 @@ mod tests {
         let open = |invert| Picture::open(&path, invert).unwrap().0.into_raw();
         assert_eq!(open(false), [0, 200]);
         assert_eq!(open(true), [255, 55]);
+    }
+
+    fn synapse() -> v1::SynapseDescription {
+        v1::SynapseDescription {
+            modality: Modality::Image.into(),
+            input_dtypes: vec![DType::F32.into(), DType::U8.into()],
+            input_shape: vec![1, 28, 28],
+            prediction_shape: vec![10],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_peer_is_sent_what_it_takes() {
+        let floats = white(1, 1).question(&synapse()).unwrap();
+        assert_eq!(floats.inputs.shape(), [1, 1, 28, 28]);
+        assert_eq!(floats.inputs.dtype(), DType::F32);
+        assert_eq!(floats.row_shape, [10]);
+        let bytes = white(1, 1).question(&v1::SynapseDescription {
+            input_dtypes: vec![DType::U8.into()],
+            input_shape: vec![1, 0, 0],
+            ..synapse()
+        });
+        let bytes = bytes.unwrap().inputs;
+        assert_eq!(
+            (bytes.dtype(), bytes.shape()),
+            (DType::U8, &[1, 1, 1, 1][..])
+        );
+    }
+
+    #[test]
+    fn a_peer_that_cannot_help_says_why() {
+        let why = |synapse| white(1, 1).question(&synapse).unwrap_err().code;
+        let predicts = |prediction_shape: &[u32]| {
+            why(v1::SynapseDescription {
+                prediction_shape: prediction_shape.to_vec(),
+                ..synapse()
+            })
+        };
+        assert_eq!(predicts(&[]), Code::NotImplemented);
+        for shape in [&[u32::MAX][..], &[1], &[0], &[10, 10]] {
+            assert_eq!(predicts(shape), Code::ResponseShapeException, "{shape:?}");
+        }
+        for input_shape in [vec![3, 28, 28], vec![784], vec![1, u32::MAX, 1]] {
+            let other = v1::SynapseDescription {
+                input_shape,
+                ..synapse()
+            };
+            assert_eq!(why(other), Code::RequestShapeException);
+        }
+        let tokens = v1::SynapseDescription {
+            input_dtypes: vec![DType::I64.into()],
+            ..synapse()
+        };
+        assert_eq!(why(tokens), Code::RequestShapeException);
     }
 }

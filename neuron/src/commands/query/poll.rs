@@ -1,5 +1,5 @@
-//! What everybody said, and what that comes to: the probabilities of each class, averaged over the neurons that answered,
-//! each weighted by its incentive on the chain.
+//! What everybody said, and what that comes to: the probabilities of each class at each place, averaged over the neurons that
+//! answered, each weighted by its incentive on the chain.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
@@ -9,11 +9,12 @@ use neuron_proto::Code;
 use neuron_wallet::PublicKey;
 use serde::Serialize;
 
-use super::Absence;
+use super::{
+    Absence,
+    answer::{Answer, Distribution, distributions},
+    subject::Subject,
+};
 use crate::exit::UnansweredError;
-
-/// How far the probabilities of an answer may be from 1 in sum: what half precision on the wire makes of them.
-const TOLERANCE: f64 = 0.05;
 
 /// Everybody's answer.
 #[derive(Debug, Serialize)]
@@ -37,8 +38,12 @@ pub(super) struct Vote {
     pub(super) code: Code,
     /// Why there is no answer; empty if there is one.
     pub(super) message: String,
-    /// Of each class.
-    pub(super) probabilities: Option<Vec<f64>>,
+    /// One for each place.
+    #[serde(skip)]
+    pub(super) distributions: Option<Vec<Distribution>>,
+    /// What they say.
+    #[serde(flatten)]
+    pub(super) answer: Option<Answer>,
     /// On the chain, 0..=1.
     pub(super) incentive: f64,
     /// Its part of the network's answer, 0..=1.
@@ -55,9 +60,8 @@ pub(super) struct Vote {
 /// What the network said.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Verdict {
-    /// The likeliest class.
-    class: usize,
-    pub(super) probabilities: Vec<f64>,
+    #[serde(flatten)]
+    pub(super) answer: Answer,
     pub(super) n_answers: usize,
     pub(super) weighted_by: Weighting,
 }
@@ -73,8 +77,13 @@ pub(super) enum Weighting {
 }
 
 impl Vote {
-    /// The vote of a neuron that was asked.
-    pub(super) fn new(neuron: &Neuron, outcome: Outcome) -> Vote {
+    /// The vote of a neuron that was asked for a prediction of this shape.
+    pub(super) fn new(
+        neuron: &Neuron,
+        outcome: Outcome,
+        subject: &Subject,
+        row_shape: &[u32],
+    ) -> Vote {
         let mut vote = Vote::absent(neuron, Absence::new(outcome.code, outcome.message));
         vote.elapsed = Some(outcome.elapsed);
         vote.queue = outcome.queue;
@@ -83,9 +92,14 @@ impl Vote {
         let Some(outputs) = outcome.outputs else {
             return vote;
         };
-        // The dendrite gives f32.
-        match probabilities(&outputs.to_f32().unwrap_or_default()) {
-            Ok(probabilities) => vote.probabilities = Some(probabilities),
+        // The dendrite gives f32 of the shape that it was told.
+        let values = outputs.to_f32().unwrap_or_default();
+        let n_classes = row_shape.last().map_or(0, |&size| size as usize);
+        match distributions(&values, n_classes, subject.places(row_shape)) {
+            Ok(distributions) => {
+                vote.answer = Some(subject.read(&distributions));
+                vote.distributions = Some(distributions);
+            }
             Err(message) => (vote.code, vote.message) = (Code::InvalidResponse, message),
         }
         vote
@@ -98,7 +112,8 @@ impl Vote {
             hotkey: neuron.hotkey,
             code: absence.code,
             message: absence.message,
-            probabilities: None,
+            distributions: None,
+            answer: None,
             incentive: fraction(neuron.incentive),
             weight: 0.0,
             elapsed: None,
@@ -110,14 +125,19 @@ impl Vote {
 }
 
 impl Poll {
-    pub(super) fn new(metagraph: &Metagraph, caller: PublicKey, mut votes: Vec<Vote>) -> Poll {
+    pub(super) fn new(
+        metagraph: &Metagraph,
+        caller: PublicKey,
+        mut votes: Vec<Vote>,
+        subject: &Subject,
+    ) -> Poll {
         let weighted_by = weigh(&mut votes);
         Poll {
             netid: metagraph.netid,
             block: metagraph.block.number,
             hotkey: caller,
             is_registered: metagraph.by_hotkey(&caller).is_some(),
-            network: Verdict::of(&votes, weighted_by),
+            network: Verdict::of(&votes, weighted_by, |mean| subject.read(mean)),
             votes,
         }
     }
@@ -131,8 +151,12 @@ impl Poll {
         }
         let is_refused =
             |vote: &Vote| matches!(vote.code, Code::SenderUnknown | Code::Unauthenticated);
+        let has_another_tokenizer = |vote: &Vote| vote.code == Code::TokenizerMismatch;
         let (netid, hotkey) = (self.netid, self.hotkey);
-        let advice = if !self.votes.iter().any(is_refused) {
+        let advice = if self.votes.iter().any(has_another_tokenizer) {
+            "their model has another tokeniser; name the tokenizer.json of its checkpoint or run: --tokenizer"
+                .to_owned()
+        } else if !self.votes.iter().any(is_refused) {
             "ask again, give them longer (--deadline 10s), or see who serves: neuron metagraph --serving".to_owned()
         } else if self.is_registered {
             format!("they refuse {hotkey}; more stake may help: neuron stake add")
@@ -148,70 +172,55 @@ impl Poll {
 }
 
 impl Verdict {
-    fn of(votes: &[Vote], weighted_by: Weighting) -> Option<Verdict> {
-        let answers: Vec<(&Vec<f64>, f64)> = votes
+    /// The mean of all answers, as `read` reads it.
+    fn of(
+        votes: &[Vote],
+        weighted_by: Weighting,
+        read: impl FnOnce(&[Distribution]) -> Answer,
+    ) -> Option<Verdict> {
+        let answers: Vec<(&Vec<Distribution>, f64)> = votes
             .iter()
-            .filter_map(|vote| Some((vote.probabilities.as_ref()?, vote.weight)))
+            .filter_map(|vote| Some((vote.distributions.as_ref()?, vote.weight)))
             .collect();
         let (first, _) = answers.first()?;
-        let mut probabilities = vec![0.0; first.len()];
+        let mut mean: Vec<Distribution> = first.iter().map(|it| vec![0.0; it.len()]).collect();
         for (answer, weight) in &answers {
-            for (sum, probability) in probabilities.iter_mut().zip(*answer) {
+            let sums = mean.iter_mut().flatten();
+            for (sum, probability) in sums.zip(answer.iter().flatten()) {
                 *sum += weight * probability;
             }
         }
         Some(Verdict {
-            class: likeliest(&probabilities).first()?.0,
-            probabilities,
+            answer: read(&mean),
             n_answers: answers.len(),
             weighted_by,
         })
     }
 }
 
-/// Classes by probability, the likeliest first.
-pub(super) fn likeliest(probabilities: &[f64]) -> Vec<(usize, f64)> {
-    let mut classes: Vec<_> = probabilities.iter().copied().enumerate().collect();
-    classes.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    classes
-}
-
-/// How many classes most of the network tells apart: by incentive, then by heads.
-pub(super) fn agreed_classes(offers: impl IntoIterator<Item = (u32, u16)>) -> Option<u32> {
-    let mut backing = BTreeMap::<u32, (u64, usize)>::new();
-    for (n_classes, incentive) in offers {
-        let (sum, heads) = backing.entry(n_classes).or_default();
+/// The shape of predictions that most of the network offers: by incentive, then by heads.
+pub(super) fn agreed_shape<'a>(
+    offers: impl IntoIterator<Item = (&'a [u32], u16)>,
+) -> Option<&'a [u32]> {
+    let mut backing = BTreeMap::<&[u32], (u64, usize)>::new();
+    for (row_shape, incentive) in offers {
+        let (sum, heads) = backing.entry(row_shape).or_default();
         *sum += u64::from(incentive);
         *heads += 1;
     }
     let agreed = backing
         .into_iter()
-        .max_by_key(|&(n_classes, backing)| (backing, Reverse(n_classes)));
-    agreed.map(|(n_classes, _)| n_classes)
-}
-
-/// Probabilities out of log-probabilities, which must sum to 1.
-fn probabilities(log_probabilities: &[f32]) -> Result<Vec<f64>, String> {
-    let probabilities: Vec<f64> = log_probabilities
-        .iter()
-        .map(|&log_probability| f64::from(log_probability).exp())
-        .collect();
-    let sum: f64 = probabilities.iter().sum();
-    if (sum - 1.0).abs() > TOLERANCE || sum.is_nan() {
-        return Err(format!(
-            "expected probabilities that sum to 1, got {sum:.3}"
-        ));
-    }
-    Ok(probabilities.into_iter().map(|p| p / sum).collect())
+        .max_by_key(|&(row_shape, backing)| (backing, Reverse(row_shape)));
+    agreed.map(|(row_shape, _)| row_shape)
 }
 
 /// Gives each answer its part: of the incentive of all that answered, or the same to each if they have none.
 fn weigh(votes: &mut [Vote]) -> Weighting {
-    let answers = || votes.iter().filter(|vote| vote.probabilities.is_some());
+    let answers = || votes.iter().filter(|vote| vote.answer.is_some());
     let total: f64 = answers().map(|vote| vote.incentive).sum();
     #[expect(clippy::cast_precision_loss, reason = "at most 65,536 neurons")]
     let n_answers = answers().count() as f64;
-    for vote in votes.iter_mut().filter(|vote| vote.probabilities.is_some()) {
+    for vote in votes.iter_mut().filter(|vote| vote.answer.is_some()) {
         vote.weight = match total > 0.0 {
             true => vote.incentive / total,
             false => 1.0 / n_answers,
@@ -250,7 +259,8 @@ pub(super) mod tests {
             hotkey: PublicKey([uid; 32]),
             code: probabilities.map_or(Code::SenderUnknown, |_| Code::Success),
             message: probabilities.map_or("register first".into(), |_| String::new()),
-            probabilities: probabilities.map(<[f64]>::to_vec),
+            distributions: probabilities.map(|it| vec![it.to_vec()]),
+            answer: probabilities.map(|it| Answer::of_classes(&[it.to_vec()])),
             incentive,
             weight: 0.0,
             elapsed: probabilities.map(|_| Duration::from_micros(1500)),
@@ -267,9 +277,25 @@ pub(super) mod tests {
             block: 7,
             hotkey: PublicKey([9; 32]),
             is_registered,
-            network: Verdict::of(&votes, weighted_by),
+            network: Verdict::of(&votes, weighted_by, Answer::of_classes),
             votes,
         }
+    }
+
+    /// That the network says this class, with this probability.
+    fn assert_says(verdict: &Verdict, expected: usize, probability: f64) {
+        let Answer::Class {
+            class,
+            probabilities,
+        } = &verdict.answer
+        else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(*class, expected);
+        assert!(
+            (probabilities[*class] - probability).abs() < 1e-12,
+            "{verdict:?}"
+        );
     }
 
     #[test]
@@ -286,8 +312,8 @@ pub(super) mod tests {
         assert_eq!(weights[2], 0.0);
         let verdict = poll.network.as_ref().unwrap();
         // 0.75 · 0.9 + 0.25 · 0.1 = 0.7
-        assert!((verdict.probabilities[0] - 0.7).abs() < 1e-12);
-        assert_eq!((verdict.class, verdict.n_answers), (0, 2));
+        assert_says(verdict, 0, 0.7);
+        assert_eq!(verdict.n_answers, 2);
         assert_eq!(verdict.weighted_by, Weighting::Incentive);
         assert!(poll.check().is_ok());
     }
@@ -300,11 +326,8 @@ pub(super) mod tests {
         ];
         let verdict = poll(votes, true).network.unwrap();
         // (0.2 + 0.9) / 2 = 0.55
-        assert!((verdict.probabilities[1] - 0.55).abs() < 1e-12);
-        assert_eq!(
-            (verdict.class, verdict.weighted_by),
-            (1, Weighting::Nothing)
-        );
+        assert_says(&verdict, 1, 0.55);
+        assert_eq!(verdict.weighted_by, Weighting::Nothing);
     }
 
     #[test]
@@ -322,20 +345,35 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn log_probabilities_that_are_none_are_not_believed() {
-        let halves = probabilities(&[0.5_f32.ln(); 2]).unwrap();
-        assert!(halves.iter().all(|p| (p - 0.5).abs() < 1e-6));
-        for lie in [&[0.0, 0.0][..], &[-9.0, -9.0], &[800.0, 0.0], &[]] {
-            assert!(probabilities(lie).is_err(), "{lie:?}");
-        }
+    fn each_place_has_a_mean_of_its_own() {
+        let mut votes = vec![vote(1, 0.5, Some(&[])), vote(2, 0.5, Some(&[]))];
+        votes[0].distributions = Some(vec![vec![0.75, 0.25], vec![0.25, 0.75]]);
+        votes[1].distributions = Some(vec![vec![0.25, 0.75], vec![0.25, 0.75]]);
+        let weighted_by = weigh(&mut votes);
+        let mut means = Vec::new();
+        let verdict = Verdict::of(&votes, weighted_by, |mean| {
+            means = mean.to_vec();
+            Answer::of_classes(mean)
+        });
+        assert!(verdict.is_some());
+        assert_eq!(means, [[0.5, 0.5], [0.25, 0.75]]);
     }
 
     #[test]
-    fn the_classes_are_those_that_incentive_backs_and_then_heads() {
-        assert_eq!(agreed_classes([]), None);
-        assert_eq!(agreed_classes([(10, 5), (2, 3), (2, 1)]), Some(10));
-        assert_eq!(agreed_classes([(10, 0), (2, 0), (10, 0)]), Some(10));
-        assert_eq!(agreed_classes([(10, 0), (2, 0)]), Some(2));
+    fn who_has_another_tokeniser_than_all_is_told_to_name_theirs() {
+        let mut other = vote(1, 0.0, None);
+        other.code = Code::TokenizerMismatch;
+        let advice = poll(vec![other], true).check().unwrap_err().to_string();
+        assert!(advice.ends_with("--tokenizer"), "{advice}");
+    }
+
+    #[test]
+    fn the_shape_is_that_which_incentive_backs_and_then_heads() {
+        let (ten, two, text) = (&[10][..], &[2][..], &[7, 10][..]);
+        assert_eq!(agreed_shape([]), None);
+        assert_eq!(agreed_shape([(ten, 5), (two, 3), (two, 1)]), Some(ten));
+        assert_eq!(agreed_shape([(text, 0), (two, 0), (text, 0)]), Some(text));
+        assert_eq!(agreed_shape([(ten, 0), (two, 0)]), Some(two));
     }
 
     #[test]
@@ -348,7 +386,9 @@ pub(super) mod tests {
         assert_eq!(json["votes"][0]["code"], "Success");
         assert_eq!(json["votes"][0]["elapsed_us"], 1500);
         assert_eq!(json["votes"][0]["queue_us"], serde_json::Value::Null);
+        assert_eq!(json["votes"][0]["probabilities"][1], 0.1);
         assert_eq!(json["votes"][1]["code"], "SenderUnknown");
+        assert_eq!(json["votes"][1]["probabilities"], serde_json::Value::Null);
         assert_eq!(json["network"]["class"], 0);
         assert_eq!(json["network"]["weighted_by"], "incentive");
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::poll::{Poll, Verdict, Vote, Weighting, likeliest};
+use super::{
+    answer::Answer,
+    poll::{Poll, Verdict, Vote, Weighting},
+};
 use crate::table;
-
-/// Classes of an answer that are shown.
-const SHOWN: usize = 3;
 
 pub(super) fn describe(poll: &Poll) -> String {
     let mut table = table([
@@ -27,40 +27,54 @@ pub(super) fn describe(poll: &Poll) -> String {
 }
 
 fn row(vote: &Vote) -> [String; 10] {
-    let (answer, then) = answer(vote.probabilities.as_deref().unwrap_or_default());
-    let is_counted = vote.probabilities.is_some();
+    let weight = vote.answer.as_ref().map(|_| percent(vote.weight));
+    let absent = || "-".to_owned();
+    // A line for each place.
+    let places = vote.answer.as_ref().map(places).unwrap_or_default();
+    let (answers, thens): (Vec<_>, Vec<_>) = places.into_iter().unzip();
     [
         vote.uid.to_string(),
         vote.hotkey.short(),
         vote.code.to_string(),
-        answer,
-        then,
+        if answers.is_empty() {
+            absent()
+        } else {
+            answers.join("\n")
+        },
+        thens.join("\n"),
         time(vote.elapsed),
         time(vote.queue),
         time(vote.compute),
-        vote.batch_rows
-            .map_or("-".to_owned(), |rows| rows.to_string()),
-        if is_counted {
-            percent(vote.weight)
-        } else {
-            "-".to_owned()
-        },
+        vote.batch_rows.map_or_else(absent, |rows| rows.to_string()),
+        weight.unwrap_or_else(absent),
     ]
 }
 
-/// The likeliest class, and the next ones.
-fn answer(probabilities: &[f64]) -> (String, String) {
-    let classes = likeliest(probabilities);
-    let mut shown = classes
-        .into_iter()
-        .take(SHOWN)
-        .map(|(class, probability)| format!("{class} ({})", percent(probability)));
-    let first = shown.next().unwrap_or_else(|| "-".to_owned());
-    (first, shown.collect::<Vec<_>>().join(", "))
+/// What is likeliest at each place, and what is next.
+fn places(answer: &Answer) -> Vec<(String, String)> {
+    let place = |guesses: Vec<(String, f64)>| {
+        let mut shown = guesses
+            .into_iter()
+            .map(|(guess, probability)| format!("{guess} ({})", percent(probability)));
+        let first = shown.next().unwrap_or_default();
+        (first, shown.collect::<Vec<_>>().join(", "))
+    };
+    answer.shown().into_iter().map(place).collect()
 }
 
 fn describe_verdict(verdict: &Verdict, block: u32) -> String {
-    let (first, then) = answer(&verdict.probabilities);
+    let places = places(&verdict.answer);
+    let said: Vec<_> = places
+        .iter()
+        .map(|(first, then)| format!("{first}, then {then}"))
+        .collect();
+    let said = match &said[..] {
+        [said] => format!(" {said}"),
+        gaps => {
+            let line = |(gap, said)| format!("\n  in gap {gap}: {said}");
+            (1..).zip(gaps).map(line).collect()
+        }
+    };
     let n = verdict.n_answers;
     let answers = if n == 1 { "answer" } else { "answers" };
     let weighting = match verdict.weighted_by {
@@ -69,7 +83,8 @@ fn describe_verdict(verdict: &Verdict, block: u32) -> String {
             format!("all weighted the same, since none of them has incentive in block {block}")
         }
     };
-    format!("The network says {first}, then {then}: the mean of {n} {answers}, {weighting}")
+    let end = if places.len() == 1 { ": " } else { "\n" };
+    format!("The network says{said}{end}the mean of {n} {answers}, {weighting}")
 }
 
 fn percent(fraction: f64) -> String {
@@ -85,7 +100,10 @@ fn time(duration: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::poll::tests::{poll, vote},
+        super::{
+            answer::Guess,
+            poll::tests::{poll, vote},
+        },
         *,
     };
 
@@ -107,6 +125,41 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn people_see_what_is_in_each_gap() {
+        let guess = |token: &str, probability| Guess {
+            token: token.to_owned(),
+            id: 0,
+            probability,
+        };
+        let tokens = Answer::Tokens {
+            places: vec![
+                vec![guess("Paris", 0.5), guess("Lyon", 0.25)],
+                vec![guess("France", 0.75), guess("Gaul", 0.125)],
+            ],
+        };
+        let mut poll = poll(vec![vote(1, 0.5, Some(&[1.0]))], true);
+        poll.votes[0].answer = Some(tokens.clone());
+        poll.network.as_mut().unwrap().answer = tokens;
+        let text = describe(&poll);
+        assert!(
+            text.ends_with(
+                "The network says\n  in gap 1: \"Paris\" (50.0 %), then \"Lyon\" (25.0 %)\n  in gap 2: \"France\" (75.0 %), \
+                 then \"Gaul\" (12.5 %)\nthe mean of 1 answer, weighted by incentive in block 7"
+            ),
+            "{text}"
+        );
+        let rows: Vec<_> = text.lines().filter(|line| line.contains("%)")).collect();
+        assert!(
+            rows[0].contains("\"Paris\" (50.0 %)") && rows[0].contains("Success"),
+            "{text}"
+        );
+        assert!(
+            rows[1].trim_start().starts_with("\"France\" (75.0 %)"),
+            "{text}"
+        );
     }
 
     #[test]

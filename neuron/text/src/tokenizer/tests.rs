@@ -219,6 +219,40 @@ fn what_is_written_is_never_a_special_token() {
 }
 
 #[test]
+fn gaps_are_written_by_the_name_of_the_mask() {
+    let words = read(&of_words()).unwrap();
+    assert_eq!(
+        words.encode_with_gaps("a [MASK] sentence").unwrap(),
+        [5, 4, 10]
+    );
+    assert_eq!(words.encode_with_gaps("<mask>[MASK]").unwrap(), [4, 4]);
+    assert_eq!(words.encode_with_gaps("a mask").unwrap(), [5, 8]);
+
+    // Bytes: the space before a word is a part of its token, and so missing with it.
+    let bytes = train_for(&ALL, &prose(200), 400);
+    let mut expected = bytes.encode("Sentence 7 tells of apples.").unwrap();
+    expected[4] = bytes.special(Special::Mask).unwrap();
+    let gap = bytes
+        .encode_with_gaps("Sentence 7 tells of [MASK].")
+        .unwrap();
+    assert_eq!(gap, expected);
+
+    let maskless = train(&prose(200), 300).encode_with_gaps("a [MASK]");
+    assert!(matches!(maskless, Err(TokenizerError::NoSuchToken { .. })));
+}
+
+#[test]
+fn people_read_tokens_as_text_and_special_ones_by_name() {
+    let words = read(&of_words()).unwrap();
+    let read = [5, 9, 10, 4, 11].map(|id| words.readable(id));
+    let expected = ["a", "##ed", "sentence", "[MASK]"].map(|text| Some(text.to_owned()));
+    assert_eq!((&read[..4], &read[4]), (&expected[..], &None));
+    let bytes = train(&prose(200), 400);
+    let apples = bytes.encode(" apples").unwrap();
+    assert_eq!(bytes.readable(apples[0]).as_deref(), Some(" apples"));
+}
+
+#[test]
 fn a_special_token_that_is_missing_is_named() {
     let error = read(&of_words())
         .unwrap()
