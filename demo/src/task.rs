@@ -64,7 +64,7 @@ impl Task {
             Task::Gpt => "--synapse=gpt",
         };
         let data = format!("--data={}", text.display());
-        let rate = "--learning-rate=0.2";
+        let rate = "--learning-rate=0.05";
         let small = SMALL.map(str::to_owned);
         [synapse.to_owned(), data, rate.to_owned()]
             .into_iter()

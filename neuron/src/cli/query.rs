@@ -9,7 +9,7 @@ use super::{DendriteSettings, global::path};
 /// `neuron query`. Of an image and a text, there is exactly one.
 #[derive(Debug, Args)]
 pub struct Query {
-    /// Image to send, of a handwritten digit (PNG or PGM); it is scaled to what each peer takes
+    /// Image to send (PNG, PGM or PPM); it is scaled, and turned to grey, for who wants it so
     #[arg(value_name = "IMAGE", value_parser = path, required_unless_present = "text")]
     pub image: Option<PathBuf>,
     /// Text to send instead: models that go on with it tell the next token, models that fill gaps what is at each [MASK]

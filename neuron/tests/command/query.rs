@@ -24,7 +24,7 @@ fn a_query_needs_an_image_that_can_be_read() {
     let user = user().with_file("letter.txt", "Dear network");
     user.run(&["query"]).failed(2, "<IMAGE>");
     user.run(&["query", "letter.txt", "--uri", "//Alice"])
-        .failed(2, "PNG or PGM");
+        .failed(2, "PNG, PGM or PPM");
     user.run(&["query", "eight.png", "--uri", "//Alice"])
         .failed(2, "eight.png");
 }

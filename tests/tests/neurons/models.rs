@@ -1,7 +1,7 @@
 //! Each kind of model trains with a peer, stops, goes on where it was, and is served, in a network of its task.
 
 use crate::{Member, chain, chain_for};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use connectome_tests::{Node, Operator, node::Signal, run_log::Event};
 use serde_json::json;
 use std::path::Path;
@@ -25,6 +25,9 @@ pub(crate) const NARROW: [&str; 4] = [
     "--sequence=24",
     "--batch-size=4",
 ];
+
+/// The tokeniser of the neuron that is asked, which is in its run folder.
+const TOKENIZER: [&str; 2] = ["--tokenizer", "RUN"];
 
 /// Text to learn from: sentences that tell a number and a fruit, in paragraphs of five.
 pub(crate) fn text(folder: &Path) -> Result<String> {
@@ -54,8 +57,13 @@ async fn pair(task: &str, options: &[&str]) -> Result<(Node, [Operator; 2])> {
     Ok((node, operators))
 }
 
-/// What the issue of every model is: it learns from data and from its peer, and nothing of that is lost.
-async fn trains_goes_on_and_is_served(task: &str, options: &[&str]) -> Result<()> {
+/// What every model is for: it learns from data and from its peer, nothing of that is lost, and users are answered. In a
+/// question, `RUN` stands for the run folder of the one that is asked.
+async fn trains_goes_on_and_is_served(
+    task: &str,
+    options: &[&str],
+    question: &[&str],
+) -> Result<()> {
     // Given two that ask each other,
     let (_node, [first, second]) = pair(task, options).await?;
     let mut training = first.train()?;
@@ -90,6 +98,14 @@ async fn trains_goes_on_and_is_served(task: &str, options: &[&str]) -> Result<()
     // and what it has learned answers without learning.
     let serving = first.serve().await?;
     other.until_answered_by(FIRST).await?;
+    let run = first.run_folder().display().to_string();
+    let question = question.iter().map(|word| word.replace("RUN", &run));
+    let question: Vec<String> = question.collect();
+    let question: Vec<&str> = question.iter().map(String::as_str).collect();
+    let said = second
+        .ask(&[&["query", "--uids=0"], &question[..]].concat())
+        .await?;
+    ensure!(said["votes"][0]["code"] == "Success", "{said}");
     let status = serving.stop(Signal::Terminate).await?;
     ensure!(status.code() == Some(0), "{status}");
     Ok(())
@@ -97,7 +113,12 @@ async fn trains_goes_on_and_is_served(task: &str, options: &[&str]) -> Result<()
 
 #[tokio::test]
 async fn dual_path_networks_teach_each_other_images() -> Result<()> {
-    trains_goes_on_and_is_served("images", &CIFAR).await
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("red.ppm");
+    let red = [200, 20, 30].repeat(32 * 32);
+    std::fs::write(&image, [&b"P6 32 32 255\n"[..], &red].concat())?;
+    let image = image.to_str().context("UTF-8")?;
+    trains_goes_on_and_is_served("images", &CIFAR, &[image]).await
 }
 
 #[tokio::test]
@@ -105,7 +126,8 @@ async fn encoders_teach_each_other_masked_text() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = text(folder.path())?;
     let options = [&["--synapse=bert", &data], &NARROW[..]].concat();
-    trains_goes_on_and_is_served("masked-text", &options).await
+    let question = [&["--text", "Sentence 3 tells of [MASK]."], &TOKENIZER[..]].concat();
+    trains_goes_on_and_is_served("masked-text", &options, &question).await
 }
 
 #[tokio::test]
@@ -113,7 +135,8 @@ async fn language_models_teach_each_other_how_text_goes_on() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = text(folder.path())?;
     let options = [&["--synapse=gpt", &data], &NARROW[..]].concat();
-    trains_goes_on_and_is_served("causal-text", &options).await
+    let question = [&["--text", "Sentence 3 tells"], &TOKENIZER[..]].concat();
+    trains_goes_on_and_is_served("causal-text", &options, &question).await
 }
 
 #[tokio::test]
