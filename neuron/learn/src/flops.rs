@@ -56,7 +56,9 @@ pub fn peak(device: Device, kind: Kind) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synapse::{Bert, BertConfig, Gpt, Gpt2Config, Synapse};
+    use crate::synapse::{
+        Bert, BertConfig, Cifar, CifarConfig, Gpt, Gpt2Config, Mnist, MnistConfig, Synapse,
+    };
 
     #[test]
     fn most_of_a_text_is_two_for_each_number_of_the_matrices_and_token() {
@@ -81,6 +83,25 @@ mod tests {
             let ratio = counted / expected;
             assert!((0.99..1.05).contains(&ratio), "{counted} {expected}");
         }
+    }
+
+    #[test]
+    fn of_images_every_number_of_a_layer_counts_and_kernels_at_every_place() {
+        let mnist = Mnist::new(MnistConfig::default(), 0, Device::Cpu);
+        let weights = |synapse: &dyn Synapse, axes: usize| -> f64 {
+            let parameters = synapse.parameters();
+            let weights = parameters.values().filter(|tensor| tensor.dim() == axes);
+            2.0 * weights.map(|tensor| tensor.numel() as f64).sum::<f64>()
+        };
+        assert_eq!(mnist.forward_flops(&[1, 28, 28]), Some(weights(&mnist, 2)));
+
+        // numel(weight) · height · width of the outputs, summed by hooks over the convolutions of the same network in PyTorch.
+        let cifar = Cifar::new(CifarConfig::default(), 0, Device::Cpu);
+        let convolutions = cifar.forward_flops(&[3, 32, 32]).unwrap() - weights(&cifar, 2);
+        assert!(
+            (convolutions / 2e6 - 1_574.240_256).abs() < 1e-6,
+            "{convolutions}"
+        );
     }
 
     #[test]

@@ -32,6 +32,7 @@ use self::dpn::{COLOURS, Dpn, Draw};
 use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
 };
+use crate::flops;
 use crate::linear::Linear;
 use crate::nn::Layout;
 use crate::parameters::Parameters;
@@ -213,6 +214,33 @@ impl Synapse for Cifar {
         network: Option<&Tensor>,
     ) -> Result<SynapseOutput, SynapseError> {
         self.branches(perception, labels, network)
+    }
+
+    fn forward_flops(&self, _: &[i64]) -> Option<f64> {
+        let CifarConfig {
+            side,
+            dpn,
+            d_model,
+            d_hidden: [d_first, d_second],
+            d_target,
+            n_classes,
+        } = self.config;
+        let d_transform = self.config.d_transform();
+        let layers = [
+            [d_transform, d_first],
+            [d_first, d_second],
+            [d_second, d_model],
+            [d_transform + d_model, d_first],
+            [d_first, d_second],
+            [d_second, d_model],
+            [d_model, d_target],
+            [d_target, n_classes],
+        ];
+        let heads: f64 = layers
+            .iter()
+            .map(|&[d_in, d_out]| flops::product(d_in, d_out))
+            .sum();
+        Some(dpn.flops(side) + heads)
     }
 
     fn parameters(&self) -> Parameters {

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dpn;
+use crate::flops;
+
 /// Stages of a dual path network.
 pub(super) const STAGES: usize = 4;
 
@@ -70,6 +73,34 @@ impl DpnConfig {
     pub fn channels(&self) -> i64 {
         let last = STAGES - 1;
         self.out_planes[last] + (self.n_blocks[last] + 1) * self.dense_depth[last]
+    }
+
+    /// Operations of all convolutions over an image of so many pixels a side.
+    pub(super) fn flops(&self, side: i64) -> f64 {
+        // Of a kernel of so many numbers, at every place.
+        let conv = |numbers: i64, side: i64| flops::product(numbers, side * side);
+        let neighbours = dpn::KERNEL * dpn::KERNEL;
+        let mut total = conv(dpn::COLOURS * self.stem * neighbours, side);
+        let (mut channels, mut side) = (self.stem, side);
+        for (stage, stride) in STRIDES.into_iter().enumerate() {
+            let (inner, d) = (self.in_planes[stage], self.out_planes[stage]);
+            let c_out = d + self.dense_depth[stage];
+            for position in 0..self.n_blocks[stage] {
+                let strided = match position {
+                    0 => (side + stride - 1) / stride,
+                    _ => side,
+                };
+                total += conv(channels * inner, side)
+                    + conv(inner * (inner / self.groups) * neighbours, strided)
+                    + conv(inner * c_out, strided);
+                if position == 0 {
+                    total += conv(channels * c_out, strided);
+                }
+                channels = d + (position + 2) * self.dense_depth[stage];
+                side = strided;
+            }
+        }
+        total
     }
 
     /// Width of what becomes of an image of so many pixels a side.

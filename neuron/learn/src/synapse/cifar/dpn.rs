@@ -20,7 +20,7 @@ use crate::synapse::Mode;
 pub(super) const COLOURS: i64 = 3;
 
 /// Pixels of a side of the kernels that look at neighbouring pixels.
-const KERNEL: i64 = 3;
+pub(super) const KERNEL: i64 = 3;
 
 /// Where layers come from: one generator, in the order in which they compute.
 pub(super) struct Draw<'a, R> {
