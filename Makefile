@@ -40,7 +40,7 @@ test: ## set up, then every check: format, lints, docs, build, all tests
 lint: setup ## format and clippy, warnings denied; licences too where cargo-deny is installed
 	@./scripts/test.sh format lint licences
 
-bench: ## set up, build, and measure: epoch codec wire router train models snapshot startup (BENCH=wire: only that; ARGS=.. adds options)
+bench: ## set up, build, and measure: epoch codec wire router train models learning snapshot startup (BENCH=wire: only that; ARGS=.. adds options)
 	@ARGS="$(ARGS)" ./scripts/bench.sh $(BENCH)
 
 doc: setup ## build the API documentation, warnings denied

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Measures, in the release build. What each measurement is, and what it gave, is in benches/.
 #
-#   scripts/bench.sh                      all: epoch codec wire router train models snapshot startup (this is `make bench`)
+#   scripts/bench.sh                      all: epoch codec wire router train models learning snapshot startup (this is `make bench`)
 #   scripts/bench.sh wire router          only these
 #   ARGS=--json scripts/bench.sh wire     with options of that program, or a filter of the benchmarks of `epoch`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/connectome/target}"
-readonly ALL="epoch codec wire router train models snapshot startup"
+readonly ALL="epoch codec wire router train models learning snapshot startup"
 
 for name in "$@"; do
   case " $ALL " in

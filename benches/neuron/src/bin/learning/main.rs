@@ -1,0 +1,111 @@
+//! Whether neurons that ask each other learn more than neurons that do not.
+//!
+//! ```sh
+//! make bench BENCH=learning    # a table; ARGS=--json for scripts
+//! ```
+//!
+//! Neurons in one process, each with a shard of its own of the training examples; a peer answers from the copy that it
+//! serves, without a wire. Everything else is as `neuron train` does it: perceive, route, ask, join, conclude, backward over
+//! three losses, clip, SGD on model and router; after each evaluation, a neuron serves the best copy of itself so far. One
+//! seed gives the same models, shards and batches in all arms:
+//!
+//! * *alone*: on its shard, without others.
+//! * *longer*: the same, with more steps: at least what a neuron among others costs, with what the others compute for it.
+//! * *local*: among others; the local branch, which is what peers are served and what works without the others.
+//! * *network*: among others; the network branch, with what the others say as context.
+//! * *all data*: alone with all shards: what there is to gain, at most.
+//!
+//! Held-out examples are in two halves: by one it is chosen which evaluation counts, by the other that is measured. Figures
+//! are means and standard deviations over neurons and seeds; *less alone* is of the differences from the same neuron alone.
+//! One thread computes, so a run repeats to the last bit on one machine; times do not.
+
+mod arms;
+mod neuron;
+mod processor;
+mod report;
+mod task;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::{
+    arms::Extent,
+    report::Report,
+    task::{Name, Task},
+};
+
+#[derive(Parser)]
+#[command(about = "Compares neurons that ask each other with neurons that do not")]
+struct Arguments {
+    /// What is learned.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Digits, Name::Synthetic, Name::Text])]
+    tasks: Vec<Name>,
+    /// How many seeds, from 1 on.
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// Neurons that share the examples.
+    #[arg(long, default_value_t = 4)]
+    neurons: u32,
+    /// Steps of each neuron; as the task has it if not given.
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Steps between two evaluations, after which copies are served.
+    #[arg(long, default_value_t = 50)]
+    every: u64,
+    /// How many times as many steps the arm `longer` makes.
+    #[arg(long, default_value_t = 2)]
+    longer: u64,
+    /// Learning rate of the models; as the task has it if not given.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// Folder whose text is learned.
+    #[arg(long, default_value = "/usr/share/common-licenses")]
+    text: PathBuf,
+    /// Print one JSON object per line instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    ensure!(
+        arguments.neurons > 1 && arguments.seeds > 0 && arguments.longer > 0,
+        "a comparison takes two neurons and a seed"
+    );
+    tch::set_num_threads(1);
+    let mut reports = Vec::new();
+    for &name in &arguments.tasks {
+        let report = compare(name, &arguments)?;
+        if arguments.json {
+            report::lines(&report).for_each(|line| println!("{line}"));
+        }
+        reports.push(report);
+    }
+    if !arguments.json {
+        println!("{}", report::in_a_table(&reports));
+    }
+    Ok(())
+}
+
+fn compare(name: Name, arguments: &Arguments) -> Result<Report> {
+    let mut task = Task::new(name, &arguments.text)?;
+    task.learning_rate = arguments.learning_rate.unwrap_or(task.learning_rate);
+    let extent = Extent {
+        neurons: arguments.neurons,
+        steps: arguments.steps.unwrap_or(task.steps),
+        longer: arguments.longer,
+        every: arguments.every,
+    };
+    ensure!(
+        extent.every > 0 && extent.steps >= extent.every,
+        "--steps must reach the first evaluation, after --every"
+    );
+    let mut outcomes = Vec::new();
+    for seed in 1..=arguments.seeds {
+        outcomes.push(arms::run(&task, extent, seed)?);
+        eprintln!("{}: seed {seed} of {}", task.name, arguments.seeds);
+    }
+    Ok(Report::new(task.name, &outcomes))
+}

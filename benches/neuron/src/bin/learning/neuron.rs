@@ -1,0 +1,233 @@
+//! A neuron that learns, step by step as `neuron train` does, without the wire.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use neuron_learn::{
+    dataset::Shard,
+    loss::{self, IGNORED},
+    optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
+    router::{Joined, Router, RouterConfig},
+    source::{Batch, Source},
+    synapse::{Mode, Synapse},
+};
+use neuron_wallet::PublicKey;
+use tch::{Kind, Tensor};
+
+use crate::{processor, task::Task};
+
+/// What `neuron train` has by default: the router's learning rate, of the model's.
+const ROUTER_RATE: f64 = 10.0;
+/// What `neuron train` has by default.
+const MAX_NORM: f64 = 1.0;
+/// What `neuron train` has by default.
+const KEY_DIM: i64 = 100;
+/// What `neuron train` has by default.
+const TOPK: i64 = 10;
+
+/// Everything that training holds.
+pub(crate) struct Neuron {
+    place: usize,
+    seed: u64,
+    step: u64,
+    learning_rate: f64,
+    synapse: Box<dyn Synapse>,
+    router: Router,
+    sgd: Sgd,
+    stream: Box<dyn Source>,
+    /// Training, without what others computed for it.
+    pub(crate) own: Duration,
+    /// What others computed for it while it trained.
+    pub(crate) others: Duration,
+}
+
+/// What all neurons serve: copies, without gradients.
+pub(crate) type Served = Vec<Box<dyn Synapse>>;
+
+/// How good predictions are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quality {
+    /// Mean negative log-likelihood, in nats.
+    pub(crate) loss: f64,
+    /// Share of those that are right, in 0..=1.
+    pub(crate) accuracy: f64,
+}
+
+/// A neuron on both halves of what is held out: to choose by, and to measure by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evaluation {
+    pub(crate) local: [Quality; 2],
+    pub(crate) network: Option<[Quality; 2]>,
+}
+
+impl Neuron {
+    /// The neuron at this place of so many, before its first step. Everything is drawn from the seed and the place, so that
+    /// it begins alike in all arms and sees the same batches.
+    pub(crate) fn new(task: &Task, place: usize, shard: Shard, seed: u64) -> Result<Neuron> {
+        let seed = seed.wrapping_mul(1_000).wrapping_add(place as u64);
+        let synapse = task.model(seed);
+        let widths = RouterConfig {
+            x_dim: synapse.d_context(),
+            key_dim: KEY_DIM,
+            topk: TOPK,
+        };
+        Ok(Neuron {
+            place,
+            seed,
+            step: 0,
+            learning_rate: task.learning_rate,
+            router: Router::new(widths, seed, synapse.device()),
+            synapse,
+            sgd: Sgd::new(SgdConfig::default()),
+            stream: task.stream(shard, seed)?,
+            own: Duration::ZERO,
+            others: Duration::ZERO,
+        })
+    }
+
+    /// What it would serve now.
+    pub(crate) fn copy(&self) -> Box<dyn Synapse> {
+        self.synapse.copy()
+    }
+
+    /// One batch, with the others where there are any.
+    pub(crate) fn step(&mut self, served: Option<&Served>) -> Result<()> {
+        let (started, others) = (processor::time()?, self.others);
+        // The same numbers are dropped in all arms.
+        tch::manual_seed(i64::try_from(self.seed * 1_000_000 + self.step)?);
+        let (_, batch) = self.stream.draw()?;
+        let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
+        let said = self.consult(served, &batch.inputs, &perception.context)?;
+        let network = said.as_ref().map(Joined::context);
+        let output = self
+            .synapse
+            .conclude(&perception, Some(&batch.labels), network)?;
+        let loss = output.loss.context("the batch has labels")?;
+
+        let mut parameters = self.synapse.parameters();
+        if said.is_some() {
+            parameters.append(&mut self.router.parameters());
+        }
+        zero_gradients(&parameters);
+        loss.backward();
+        let norm = clip_grad_norm(&parameters, MAX_NORM);
+        ensure!(norm.is_finite(), "the model has diverged");
+        let rate = self.learning_rate;
+        self.sgd.step_each(&parameters, |name| {
+            if name.starts_with("router.") {
+                rate * ROUTER_RATE
+            } else {
+                rate
+            }
+        });
+        self.step += 1;
+        self.own += processor::time()? - started - (self.others - others);
+        Ok(())
+    }
+
+    /// What the others say, joined.
+    fn consult(
+        &mut self,
+        served: Option<&Served>,
+        inputs: &Tensor,
+        context: &Tensor,
+    ) -> Result<Option<Joined>> {
+        let Some(served) = served else {
+            return Ok(None);
+        };
+        let others: Vec<usize> = (0..served.len()).filter(|&i| i != self.place).collect();
+        let hotkeys: Vec<PublicKey> = others.iter().map(|&i| hotkey(i)).collect();
+        let (requests, routes) = self.router.route(&hotkeys, context, inputs)?;
+        let asked = processor::time()?;
+        let modality = self.synapse.modality();
+        let answers = others
+            .iter()
+            .zip(&requests)
+            .map(|(&other, rows)| {
+                let _no_grad = tch::no_grad_guard();
+                let is_asked = rows.size()[0] > 0;
+                let answer = is_asked.then(|| served[other].encode(modality, rows));
+                Ok(answer.transpose()?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.others += processor::time()? - asked;
+        // [batch, d_model] of images, [batch, seq, d_model] of text
+        let mut shape = vec![self.synapse.d_model()];
+        if let [_, seq] = inputs.size()[..] {
+            shape.insert(0, seq);
+        }
+        Ok(Some(self.router.join_level(&routes, &answers, &shape)?))
+    }
+
+    /// Measures both branches on what is held out.
+    pub(crate) fn evaluate(&mut self, task: &Task, served: Option<&Served>) -> Result<Evaluation> {
+        let _no_grad = tch::no_grad_guard();
+        let others = self.others;
+        let mut halves = Vec::new();
+        for half in &task.held_out {
+            halves.push(self.measure(half, served)?);
+        }
+        self.others = others;
+        let [(local_choice, choice), (local_measure, measure)] = halves[..] else {
+            unreachable!("there are two halves");
+        };
+        Ok(Evaluation {
+            local: [local_choice, local_measure],
+            network: choice
+                .zip(measure)
+                .map(|(choice, measure)| [choice, measure]),
+        })
+    }
+
+    fn measure(
+        &mut self,
+        held_out: &[Batch],
+        served: Option<&Served>,
+    ) -> Result<(Quality, Option<Quality>)> {
+        let (mut local, mut network) = (Sum::default(), Sum::default());
+        for batch in held_out {
+            let perception = self.synapse.perceive(&batch.inputs, Mode::Evaluation)?;
+            let said = self.consult(served, &batch.inputs, &perception.context)?;
+            let context = said.as_ref().map(Joined::context);
+            let output = self.synapse.conclude(&perception, None, context)?;
+            local.add(batch, &output.local_target)?;
+            if let Some(target) = &output.network_target {
+                network.add(batch, target)?;
+            }
+        }
+        Ok((local.mean(), served.map(|_| network.mean())))
+    }
+}
+
+/// Sums over examples that come in batches.
+#[derive(Default)]
+struct Sum {
+    loss: f64,
+    n_right: f64,
+    n: f64,
+}
+
+impl Sum {
+    fn add(&mut self, batch: &Batch, target: &Tensor) -> Result<()> {
+        let labels = &batch.labels.targets;
+        let n = labels.ne(IGNORED).sum(Kind::Double).double_value(&[]);
+        self.loss += loss::nll(target, labels)?.double_value(&[]) * n;
+        self.n_right += loss::accuracy(target, labels) * n;
+        self.n += n;
+        Ok(())
+    }
+
+    fn mean(&self) -> Quality {
+        Quality {
+            loss: self.loss / self.n,
+            accuracy: self.n_right / self.n,
+        }
+    }
+}
+
+/// By which the router knows the neuron at a place.
+fn hotkey(place: usize) -> PublicKey {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&(place as u64 + 1).to_le_bytes());
+    PublicKey(key)
+}

@@ -1,0 +1,198 @@
+//! What is learned: a model, examples dealt to neurons, and held-out ones in two halves.
+//!
+//! | task | model | examples | batch |
+//! | --- | --- | --- | --- |
+//! | digits | MNIST synapse, 256 wide | `digits` | 32 images |
+//! | synthetic | CIFAR synapse around a narrow dual path network, 16×16 pixels | `synthetic` | 32 images |
+//! | text | GPT synapse, two blocks, 64 wide | passages of a folder | 8 rows of 32 tokens |
+//!
+//! Each is narrow enough for one processor core. `docs/learning.md` says what other rates than these did.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use neuron_learn::{
+    dataset::{Batches, Examples, LastBatch, Shard, Synthetic, digits},
+    source::{Batch, Source},
+    synapse::{Cifar, CifarConfig, DpnConfig, Gpt, Gpt2Config, Mnist, MnistConfig, Synapse},
+    text::{CausalBatches, Corpus, Passages},
+};
+use neuron_text::{Special, Tokenizer};
+use tch::Device;
+
+/// Images of a batch that is measured by.
+const EVALUATED: usize = 256;
+
+/// Images of a step.
+const IMAGES: usize = 32;
+
+/// Rows and tokens of each, of a step.
+const TEXT: [usize; 2] = [8, 32];
+
+/// Tokens of the tokeniser that is trained on the folder.
+const VOCABULARY: usize = 512;
+
+/// Images of the synthetic set.
+const SYNTHETIC: Synthetic = Synthetic {
+    n_train: 1_000,
+    n_test: 1_000,
+    seed: 0,
+};
+
+/// The tasks by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Handwritten digits.
+    Digits,
+    /// Colour images of ten figures.
+    Synthetic,
+    /// The next token of text.
+    Text,
+}
+
+/// One task.
+pub(crate) struct Task {
+    pub(crate) name: &'static str,
+    pub(crate) steps: u64,
+    pub(crate) learning_rate: f64,
+    examples: Dealt,
+    /// To choose by, and to measure by.
+    pub(crate) held_out: [Vec<Batch>; 2],
+}
+
+/// Where examples are dealt from.
+enum Dealt {
+    Digits(Examples),
+    Synthetic(Examples),
+    Text {
+        passages: Passages,
+        tokenizer: Arc<Tokenizer>,
+    },
+}
+
+impl Task {
+    /// Reads or draws what a task learns from. Text is read from `folder`.
+    pub(crate) fn new(name: Name, folder: &Path) -> Result<Task> {
+        match name {
+            Name::Digits => {
+                let set = digits()?;
+                Ok(Task {
+                    name: "digits",
+                    steps: 600,
+                    learning_rate: 0.05,
+                    held_out: halves(&set.test)?,
+                    examples: Dealt::Digits(set.train),
+                })
+            }
+            Name::Synthetic => {
+                let set = SYNTHETIC.draw();
+                Ok(Task {
+                    name: "synthetic",
+                    steps: 600,
+                    learning_rate: 0.02,
+                    held_out: halves(&set.test)?,
+                    examples: Dealt::Synthetic(set.train),
+                })
+            }
+            Name::Text => Task::text(folder),
+        }
+    }
+
+    fn text(folder: &Path) -> Result<Task> {
+        let corpus = Corpus::open(folder)?;
+        let specials = [Special::End];
+        let tokenizer = Tokenizer::train(corpus.train.texts(), VOCABULARY, &specials)?;
+        let tokenizer = Arc::new(tokenizer);
+        let half = |index| {
+            let passages = corpus.held_out.shard(Shard::new(index, 2)?);
+            let batches = CausalBatches::new(passages, tokenizer.clone(), TEXT, 0)?;
+            read(&batches)
+        };
+        Ok(Task {
+            name: "text",
+            steps: 600,
+            learning_rate: 0.02,
+            held_out: [half(0)?, half(1)?],
+            examples: Dealt::Text {
+                passages: corpus.train,
+                tokenizer,
+            },
+        })
+    }
+
+    /// An untrained model.
+    pub(crate) fn model(&self, seed: u64) -> Box<dyn Synapse> {
+        match &self.examples {
+            Dealt::Digits(_) => {
+                let config = MnistConfig {
+                    d_model: 256,
+                    d_target: [128, 64],
+                    ..MnistConfig::default()
+                };
+                Box::new(Mnist::new(config, seed, Device::Cpu))
+            }
+            Dealt::Synthetic(_) => {
+                let dpn = DpnConfig {
+                    stem: 8,
+                    in_planes: [8, 16, 32, 32],
+                    out_planes: [16, 32, 64, 64],
+                    dense_depth: [4, 8, 8, 8],
+                    n_blocks: [1, 1, 1, 1],
+                    groups: 1,
+                };
+                let config = CifarConfig {
+                    side: 16,
+                    d_model: 128,
+                    d_hidden: [128, 64],
+                    d_target: 64,
+                    ..CifarConfig::of(dpn)
+                };
+                Box::new(Cifar::new(config, seed, Device::Cpu))
+            }
+            Dealt::Text { tokenizer, .. } => {
+                let vocab_size = i64::try_from(tokenizer.vocab_size()).expect("a vocabulary");
+                let config = Gpt2Config {
+                    n_embd: 64,
+                    ..Gpt2Config::tiny(vocab_size)
+                };
+                Box::new(Gpt::new(config, seed, Device::Cpu))
+            }
+        }
+    }
+
+    /// The batches of one shard.
+    pub(crate) fn stream(&self, shard: Shard, seed: u64) -> Result<Box<dyn Source>> {
+        Ok(match &self.examples {
+            Dealt::Digits(examples) | Dealt::Synthetic(examples) => Box::new(Batches::new(
+                examples.shard(shard),
+                IMAGES,
+                LastBatch::Drop,
+                seed,
+            )?),
+            Dealt::Text {
+                passages,
+                tokenizer,
+            } => Box::new(CausalBatches::new(
+                passages.shard(shard),
+                tokenizer.clone(),
+                TEXT,
+                seed,
+            )?),
+        })
+    }
+}
+
+/// All batches of a source, in order.
+fn read(source: &dyn Source) -> Result<Vec<Batch>> {
+    source.in_order().map(|batch| Ok(batch?)).collect()
+}
+
+/// Each class is in both.
+fn halves(test: &Examples) -> Result<[Vec<Batch>; 2]> {
+    let half = |index| -> Result<Vec<Batch>> {
+        let half = test.shard(Shard::new(index, 2)?);
+        read(&Batches::new(half, EVALUATED, LastBatch::Keep, 0)?)
+    };
+    Ok([half(0)?, half(1)?])
+}
