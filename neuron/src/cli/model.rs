@@ -7,6 +7,15 @@ use neuron_wallet::PublicKey;
 
 use super::{Device, global::path};
 
+/// What `--torchscript` takes.
+const TORCHSCRIPT: &str = "\
+Module of PyTorch to serve or train, as torch.jit.save writes it, with a .json beside it that declares it
+
+A file of the module's name, with .json at the end, says what goes into it and comes out of it, such as
+{\"modality\": \"image\", \"input\": [1, 28, 28], \"output\": [10], \"outputs\": \"logits\"}: shapes of one input, 0 where any size \
+will do; for text, \"vocabulary\" is how many tokens it knows. Outputs that are no logits but an \"encoding\" are served and not \
+trained. A tokenizer.json beside a module of text tells peers whose tokens it takes.";
+
 /// Which model, where it computes, and where it is kept.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
@@ -17,13 +26,15 @@ pub struct ModelSettings {
     /// Folder of a bert or gpt to begin with, as Hugging Face has it: config.json, model.safetensors, tokenizer.json
     #[arg(long, env = "CONNECTOME_PRETRAINED", value_name = "FOLDER", value_parser = path)]
     pub pretrained: Option<PathBuf>,
-    /// Module of PyTorch to serve or train, as torch.jit.save writes it; a file of its name with .json at the end says what goes
-    /// into it and comes out of it
-    ///
-    /// Such as {"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}, shapes of one input, 0 where
-    /// any size will do; for text, "vocabulary" is how many tokens it knows. Outputs that are no logits but an "encoding" are
-    /// served and not trained. A tokenizer.json beside a module of text tells peers whose tokens it takes.
-    #[arg(long, env = "CONNECTOME_TORCHSCRIPT", value_name = "FILE", value_parser = path)]
+    /// Module of PyTorch to serve or train, as `torch.jit.save` writes it.
+    #[arg(
+        long,
+        env = "CONNECTOME_TORCHSCRIPT",
+        value_name = "FILE",
+        value_parser = path,
+        help = "Module of PyTorch to serve or train, as torch.jit.save writes it, with a .json beside it that declares it",
+        long_help = TORCHSCRIPT
+    )]
     pub torchscript: Option<PathBuf>,
     /// Where it computes: auto, cpu, cuda or cuda:1
     #[arg(

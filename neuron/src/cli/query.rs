@@ -12,9 +12,10 @@ pub struct Query {
     /// Image to send (PNG, PGM or PPM); it is scaled, and turned to grey, for who wants it so
     #[arg(value_name = "IMAGE", value_parser = path, required_unless_present = "text")]
     pub image: Option<PathBuf>,
-    /// Text to send instead: models that go on with it tell the next token, models that fill gaps what is at each [MASK]
+    /// Text to send instead.
     #[arg(
         long,
+        help = "Text to send instead: models that go on with it tell the next token, models that fill gaps what is at each [MASK]",
         value_name = "TEXT",
         conflicts_with = "image",
         requires = "tokenizer"
