@@ -2,8 +2,8 @@
 
     python3 parity/torchscript.py parity/torchscript        (PyTorch 2.11, in neuron/learn)
 
-A classifier of digits with batch norm and dropout, an encoder of text of any length, and a module whose rows depend on each
-other, which no synapse can be. Each with a `.json` beside it that declares it. `expected.json` has what the first two give for
+A classifier of digits with batch norm and dropout, an encoder of text of any length, one whose layers share a weight; and three
+that no synapse can be: two whose rows depend on each other, one that gives integers. Each with a `.json` beside it that declares it. `expected.json` has what the first two give for
 inputs by a formula, the gradient of the classifier's loss, and the probabilities of `image.pgm`.
 """
 
@@ -46,6 +46,27 @@ class Encoder(nn.Module):
         return torch.tanh(self.mix(words + words.mean(1, keepdim=True)))
 
 
+class Follower(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :10].cumsum(0)
+
+
+class Chooser(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :10].round().long()
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(28, 28, bias=False)
+        self.second = nn.Linear(28, 28, bias=False)
+        self.second.weight = self.first.weight
+
+    def forward(self, images):
+        return self.second(torch.tanh(self.first(images))).flatten(1)[:, :10]
+
+
 class Mixer(nn.Module):
     def forward(self, images):
         return images.flatten(1)[:, :10] - images.mean()
@@ -74,6 +95,9 @@ def main(folder):
         ("classifier", classifier, declared),
         ("encoder", encoder, text),
         ("mixer", Mixer().eval(), declared),
+        ("follower", Follower().eval(), declared),
+        ("chooser", Chooser().eval(), declared),
+        ("tied", Tied().eval(), declared),
     ]:
         torch.jit.save(torch.jit.script(module), folder / f"{name}.pt")
         (folder / f"{name}.json").write_text(json.dumps(declaration) + "\n")

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `contact.rs` | neurons that register find each other, ask each other and weigh each other |
 //! | `absence.rs` | a peer is killed and comes back, the chain is killed and comes back, and training goes on |
-//! | `incentive.rs` | who is worth asking is paid, more than who answers noise or learns nothing |
+//! | `incentive.rs` | who is worth asking is paid, and who answers noise is not |
 //! | `serving.rs` | what was trained is served, answers queries, and is weighed by hand |
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
 //! | `interruption.rs` | a neuron that is told to stop saves, and goes on where it was |

@@ -22,6 +22,7 @@ mod config;
 mod trial;
 
 use std::{
+    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -156,7 +157,18 @@ impl TorchScript {
     /// As declared: `[batch, ..]` → `[batch, .., d_model]`, f32
     fn features(&self, inputs: &Tensor) -> Result<Tensor, SynapseError> {
         let inputs = self.config.inputs(inputs, self.device)?;
-        let outputs = run(&self.module, &inputs)?.f_to_kind(Kind::Float)?;
+        let outputs = run(&self.module, &inputs)?;
+        if !matches!(
+            outputs.kind(),
+            Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double
+        ) {
+            return Err(SynapseError::Kind {
+                what: "what the module gave",
+                expected: "floats",
+                arrived: outputs.kind(),
+            });
+        }
+        let outputs = outputs.f_to_kind(Kind::Float)?;
         let expected = self.config.output_size(&inputs.size());
         if outputs.size() != expected {
             return Err(SynapseError::Shape {
@@ -179,10 +191,13 @@ fn run(module: &CModule, inputs: &Tensor) -> Result<Tensor, TchError> {
 fn read(mut file: &[u8], device: Device) -> Result<(CModule, Parameters), TchError> {
     let mut module = CModule::load_data_on_device(&mut file, device)?;
     module.f_set_eval()?;
+    // One that is used in two places is listed under two names, and would be moved twice.
+    let mut seen = HashSet::new();
     let learned = module
         .named_parameters()?
         .into_iter()
         .filter(|(_, tensor)| tensor.kind() == Kind::Float && tensor.requires_grad())
+        .filter(|(_, tensor)| seen.insert(tensor.data_ptr()))
         .map(|(name, tensor)| (format!("module.{name}"), tensor))
         .collect();
     Ok((module, learned))

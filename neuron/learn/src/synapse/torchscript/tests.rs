@@ -182,9 +182,16 @@ fn it_serves_from_the_wire_to_the_wire_and_refuses_what_does_not_fit() {
 fn what_is_not_as_declared_is_refused_with_what_came() {
     let mixer = open("mixer").unwrap_err();
     assert!(
-        mixer.to_string().contains("a second row changed the first"),
+        mixer.to_string().contains("another row changed it"),
         "{mixer}"
     );
+    let follower = open("follower").unwrap_err();
+    assert!(
+        follower.to_string().contains("another row changed it"),
+        "{follower}"
+    );
+    let chooser = open("chooser").unwrap_err();
+    assert!(chooser.to_string().contains("expected floats"), "{chooser}");
     let path = folder().join("classifier.pt");
     let other =
         r#"{ "modality": "image", "input": [1, 28, 28], "output": [12], "outputs": "logits" }"#;
@@ -192,7 +199,7 @@ fn what_is_not_as_declared_is_refused_with_what_came() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("[1, 12]") && error.contains("[1, 10]"),
+        error.contains("[2, 12]") && error.contains("[2, 10]"),
         "{error}"
     );
     let no_module = folder().join("classifier.json");
@@ -235,6 +242,18 @@ fn declarations_that_make_no_sense_are_refused() {
         let error = TorchScriptConfig::beside(&path).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn a_parameter_that_is_used_in_two_places_is_one() {
+    let tied = open("tied").unwrap();
+    let names: Vec<String> = tied.parameters().into_keys().collect();
+    let of_module: Vec<&String> = names
+        .iter()
+        .filter(|name| name.starts_with("module."))
+        .collect();
+    assert_eq!(of_module.len(), 1, "{of_module:?}");
+    assert!(tied.copy().forward_image(&images()).is_ok());
 }
 
 #[test]
