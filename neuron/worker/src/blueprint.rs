@@ -37,7 +37,7 @@ pub(crate) enum Blueprint {
 }
 
 /// A module of PyTorch in a run's folder.
-const MODULE: &str = "module.pt";
+pub(crate) const MODULE: &str = "module.pt";
 
 impl Blueprint {
     /// A new model of images.
@@ -224,19 +224,6 @@ impl Blueprint {
             },
             module,
         ))
-    }
-
-    /// Keeps a module in the run's folder, for who serves what it has become.
-    ///
-    /// # Errors
-    ///
-    /// As of the file system.
-    pub(crate) fn keep(path: &Path, run: &Path) -> anyhow::Result<()> {
-        let kept = run.join(MODULE);
-        std::fs::create_dir_all(run)
-            .and_then(|()| std::fs::copy(path, &kept))
-            .with_context(|| format!("cannot write {}", kept.display()))?;
-        Ok(())
     }
 
     /// A model in Hugging Face's format, and its blueprint.

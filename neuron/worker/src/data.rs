@@ -105,12 +105,12 @@ fn shard(settings: &DataSettings) -> anyhow::Result<Shard> {
 }
 
 impl Text {
-    /// Reads the folder of --data, and the tokeniser: that of --tokenizer, of --pretrained, or of the run, in this order; if
-    /// there is none, one is trained on all that is not held out, whatever the shard, and kept in the run's folder.
+    /// Reads the folder of --data, and the tokeniser: that of --tokenizer, of --pretrained, or of the run that is `resumed`, in
+    /// this order; if there is none, one is trained on all that is not held out, whatever the shard. Writes nothing.
     pub(crate) fn open(
         settings: &DataSettings,
         pretrained: Option<&Path>,
-        run: &Path,
+        resumed: Option<&Path>,
     ) -> anyhow::Result<Text> {
         let Some(folder) = &settings.data else {
             let message = "there is no text to learn from: --data names a folder of it, any UTF-8 files, such as \
@@ -119,10 +119,9 @@ impl Text {
         };
         let corpus = Corpus::open(folder)?;
         let given = settings.tokenizer.as_deref().or(pretrained).map(in_folder);
-        let kept = run.join(TOKENIZER);
-        let tokenizer = match given {
-            Some(given) => Tokenizer::load(&given)?,
-            None if kept.exists() => Tokenizer::load(&kept)?,
+        let kept = resumed.map(|run| run.join(TOKENIZER));
+        let tokenizer = match given.or(kept.filter(|kept| kept.exists())) {
+            Some(path) => Tokenizer::load(&path)?,
             None => {
                 let vocabulary = usize::try_from(settings.vocabulary.get()).unwrap_or(usize::MAX);
                 tracing::info!(
@@ -133,9 +132,6 @@ impl Text {
                 Tokenizer::train(corpus.train.texts(), vocabulary, &SPECIALS)?
             }
         };
-        std::fs::create_dir_all(run)?;
-        // What the run's model was made with, for who serves it.
-        tokenizer.save(&kept)?;
         let tokenizer = Arc::new(tokenizer);
         Ok(Text { corpus, tokenizer })
     }

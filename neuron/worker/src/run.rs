@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -18,7 +19,8 @@ use neuron_learn::{
     synapse::Synapse,
 };
 use neuron_peer::dendrite::Entry;
-use neuron_proto::{Fingerprint, Modality};
+use neuron_proto::Modality;
+use neuron_text::{Tokenizer, atomic};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
 use tch::Device;
@@ -26,8 +28,8 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blueprint::Blueprint,
-    data::{self, Data, Text},
+    blueprint::{Blueprint, MODULE},
+    data::{self, Data, TOKENIZER, Text},
     nucleus_model::{Answers, Offer},
     presence::{self, Presence},
     serve::{listen_for_metrics, presence_settings, serve_metrics},
@@ -194,7 +196,30 @@ struct Run {
     task: Option<Task>,
     offer: Offer,
     data: Data,
+    belongings: Belongings,
     metrics: TrainingMetrics,
+}
+
+/// What a checkpoint cannot be served without, kept in the run's folder beside it.
+#[derive(Default)]
+struct Belongings {
+    tokenizer: Option<Arc<Tokenizer>>,
+    /// The file of a module of PyTorch.
+    module: Option<Arc<[u8]>>,
+}
+
+impl Belongings {
+    fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        if let Some(tokenizer) = &self.tokenizer {
+            tokenizer.save(&folder.join(TOKENIZER))?;
+        }
+        if let Some(module) = &self.module {
+            let path = folder.join(MODULE);
+            atomic::write(&path, module)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// The model that is trained.
@@ -206,12 +231,17 @@ fn synapse_name(train: &Train) -> SynapseName {
     train.model.synapse.unwrap_or(unsaid)
 }
 
+/// The folder of the run that is gone on with, if one is.
+fn resumed<'a>(train: &Train, folder: &'a Path) -> Option<&'a Path> {
+    train.training.resume.then_some(folder)
+}
+
 /// What a run begins with, before its first step.
 struct Beginning {
     blueprint: Blueprint,
     synapse: Box<dyn Synapse>,
     data: Data,
-    tokenizer: Option<Fingerprint>,
+    belongings: Belongings,
 }
 
 impl Beginning {
@@ -274,13 +304,13 @@ impl Beginning {
             );
             return Err(UsageError(message).into());
         }
-        Blueprint::keep(path, folder)?;
+        let file = module.file();
         let (data, tokenizer) = match dataset {
             DatasetName::Text => {
-                let text = Text::open(&train.data, path.parent(), folder)?;
+                let text = Text::open(&train.data, path.parent(), resumed(train, folder))?;
                 blueprint.takes(&text.tokenizer, train.data.sequence.get())?;
-                let fingerprint = text.tokenizer.fingerprint();
-                (text.batches(&train.data, name, seed)?, Some(fingerprint))
+                let tokenizer = text.tokenizer.clone();
+                (text.batches(&train.data, name, seed)?, Some(tokenizer))
             }
             dataset => (data::images(&train.data, dataset, seed, device)?, None),
         };
@@ -288,7 +318,10 @@ impl Beginning {
             blueprint,
             synapse: Box::new(module),
             data,
-            tokenizer,
+            belongings: Belongings {
+                tokenizer,
+                module: Some(file),
+            },
         })
     }
 
@@ -307,7 +340,7 @@ impl Beginning {
             synapse: blueprint.build(Path::new(""), seed, device)?,
             blueprint,
             data: data::images(&train.data, dataset, seed, device)?,
-            tokenizer: None,
+            belongings: Belongings::default(),
         })
     }
 
@@ -319,7 +352,7 @@ impl Beginning {
     ) -> anyhow::Result<Self> {
         let (seed, sequence) = (train.model.seed, train.data.sequence.get());
         let pretrained = train.model.pretrained.as_deref();
-        let text = Text::open(&train.data, pretrained, folder)?;
+        let text = Text::open(&train.data, pretrained, resumed(train, folder))?;
         let (blueprint, synapse) = match pretrained {
             Some(folder) => Blueprint::read(name, folder, seed, device)?,
             None => {
@@ -333,7 +366,10 @@ impl Beginning {
         Ok(Self {
             blueprint,
             synapse,
-            tokenizer: Some(text.tokenizer.fingerprint()),
+            belongings: Belongings {
+                tokenizer: Some(text.tokenizer.clone()),
+                module: None,
+            },
             data: text.batches(&train.data, name, seed)?,
         })
     }
@@ -352,8 +388,10 @@ impl Run {
             blueprint,
             synapse,
             data,
-            tokenizer,
+            belongings,
         } = Beginning::new(train, &folder, device)?;
+        let tokenizer = belongings.tokenizer.as_ref();
+        let tokenizer = tokenizer.map(|tokenizer| tokenizer.fingerprint());
         let name = blueprint.name();
         let dataset = train.data.dataset(name);
         let recipe = Recipe {
@@ -395,6 +433,7 @@ impl Run {
                 accepts_gradients: train.training.apply_gradients,
             },
             data,
+            belongings,
             metrics: TrainingMetrics::new(),
         })
     }
@@ -431,6 +470,8 @@ impl Run {
         {
             tracing::info!(folder = %aside.display(), "what an earlier run had learned is kept; --resume goes on with it");
         }
+        // Only now: whatever of an earlier run was there is out of the way, or is the same.
+        self.belongings.write(&folder)?;
         tracing::info!(folder = %folder.display(), device = self.start.device, "training");
         let parts = Parts {
             folder,

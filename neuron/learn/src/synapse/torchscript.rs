@@ -144,6 +144,11 @@ impl TorchScript {
         &self.config
     }
 
+    /// The file that it was read from, byte by byte.
+    pub fn file(&self) -> Arc<[u8]> {
+        self.file.clone()
+    }
+
     /// What tells modules apart: BLAKE2b-256 of the file, in hexadecimal.
     pub fn fingerprint(&self) -> String {
         let hash = Blake2b::<U32>::digest(&self.file);

@@ -13,7 +13,10 @@ use neuron_learn::{
 use serde::{Deserialize, Serialize};
 
 use super::{TrainError, Trainer, opinions::Opinions};
-use crate::blueprint::Blueprint;
+use crate::{
+    blueprint::{Blueprint, MODULE},
+    data::TOKENIZER,
+};
 
 /// The one with the lowest loss on held-out examples: what is served once there is one.
 pub(crate) const BEST: &str = "best.safetensors";
@@ -101,7 +104,8 @@ pub(crate) fn served(
     Ok(served)
 }
 
-/// Puts the checkpoints of an earlier run out of the way of a new one, into a folder of their own beside it. Gives the
+/// Puts the checkpoints of an earlier run, and what they are served with, out of the way of a new one, into a folder of their
+/// own beside it. Gives the
 /// folder, if there were any.
 pub(crate) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     let found: Vec<_> = [BEST, LAST]
@@ -120,7 +124,9 @@ pub(crate) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
             made => break made.map(|()| aside)?,
         }
     };
-    for name in found {
+    let belongings = [TOKENIZER, MODULE].into_iter();
+    let belongings = belongings.filter(|name| folder.join(name).exists());
+    for name in found.into_iter().chain(belongings) {
         fs::rename(folder.join(name), aside.join(name))?;
     }
     Ok(Some(aside))

@@ -145,6 +145,43 @@ fn a_neuron_alone_learns() {
 }
 
 #[test]
+fn a_step_draws_as_many_batches_as_are_accumulated() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainerConfig {
+        accumulate: 3,
+        peak_flops: Some(1e9),
+        ..config(4)
+    };
+    let mut trainer = Trainer::new(config, parts(folder.path()));
+    for _ in 0..4 {
+        trainer.step().unwrap();
+    }
+    assert_eq!(trainer.batches.position().batch, 12);
+    let steps = steps(folder.path());
+    assert_eq!(steps.len(), 4);
+    for step in steps {
+        assert_eq!((step.n_rows, step.n_tokens), (3 * 32, 0));
+        assert!(step.utilisation.is_some_and(|share| share > 0.0));
+    }
+}
+
+#[test]
+fn an_evaluation_has_as_many_batches_as_are_asked_for() {
+    let evaluated = |evaluated| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainerConfig {
+            evaluated,
+            ..config(1)
+        };
+        let mut trainer = Trainer::new(config, parts(folder.path()));
+        trainer.evaluate().unwrap().local_loss
+    };
+    let (first, both) = (evaluated(Some(1)), evaluated(None));
+    assert!(first != both);
+    assert_eq!(evaluated(Some(2)), both);
+}
+
+#[test]
 fn resuming_is_training_without_interruption() {
     let (straight, resumed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     Trainer::new(config(20), parts(straight.path()))
