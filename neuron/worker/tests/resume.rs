@@ -15,12 +15,12 @@ const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 -
 
 /// A folder with a text, `text/prose.txt`.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let prose: String = (0..4_000)
         .map(|number| format!("Sentence {number} tells of {} apples.\n\n", number % 7))
         .collect();
-    fs::create_dir(folder.path().join("text")).unwrap();
-    fs::write(folder.path().join("text/prose.txt"), prose).unwrap();
+    fs::create_dir(folder.path().join("text")).expect("it is ours");
+    fs::write(folder.path().join("text/prose.txt"), prose).expect("it is ours");
     folder
 }
 
@@ -33,7 +33,7 @@ fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
         .arg(format!("--run={}", run.display()))
         .args(more)
         .output()
-        .unwrap();
+        .expect("the worker runs");
     (output, run)
 }
 
@@ -45,7 +45,7 @@ fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
 }
 
 fn read(run: &Path, name: &str) -> Vec<u8> {
-    fs::read(run.join(name)).unwrap()
+    fs::read(run.join(name)).expect("the run wrote it")
 }
 
 #[test]
