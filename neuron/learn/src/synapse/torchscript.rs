@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! x        = module(inputs)                     [batch, .., d_model]
-//! student  = W·x + b, x held constant           [batch, .., d_model]
-//! encoding = x + W·[x, context] + b             [batch, .., d_model]
+//! student  = W₂·W₁·x, x held constant           [batch, .., d_model]
+//! encoding = x + W₂·W₁·[x, context]             [batch, .., d_model]
 //! pooled   = mean of the encodings of an input  [batch, d_model]       what the router routes by
 //! target   = log softmax(encoding)              [batch, .., n_classes] if the module's outputs are logits
 //! ```
 //!
 //! What the network says is added to what the module says, and is zero at first: a module is served exactly as it was
-//! exported. What goes into a module and what comes out of it says a small file beside it, see [`TorchScriptConfig`]; whether
+//! exported. Both maps are of bounded rank, so that logits over a large vocabulary do not ask for its square. What goes into a module and what comes out of it says a small file beside it, see [`TorchScriptConfig`]; whether
 //! that is so is tried when the module is opened.
 //!
 //! # Modes
@@ -30,7 +30,7 @@ use std::{
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use neuron_proto::Modality;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{CModule, Device, Kind, TchError, Tensor, jit};
 
@@ -49,8 +49,46 @@ pub struct TorchScript {
     module: CModule,
     /// The module's parameters, sharing memory with it.
     learned: Parameters,
-    student: Linear,
-    join: Linear,
+    student: Narrow,
+    join: Narrow,
+}
+
+/// Rank of a map that is added to a module, at most.
+const RANK: i64 = 256;
+
+/// A linear map of bounded rank, with biases: `y = W₂·(W₁·x + b₁) + b₂`.
+struct Narrow {
+    down: Linear,
+    up: Linear,
+}
+
+impl Narrow {
+    fn draw(d_in: i64, d_out: i64, rng: &mut impl Rng, device: Device) -> Narrow {
+        let rank = RANK.min(d_out);
+        Narrow {
+            down: Linear::draw(d_in, rank, rng, device),
+            up: Linear::draw(rank, d_out, rng, device),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// `[.., d_in]` → `[.., d_out]`
+    fn forward(&self, inputs: &Tensor) -> Tensor {
+        self.up.forward(&self.down.forward(inputs))
+    }
+
+    fn frozen_copy(&self) -> Narrow {
+        Narrow {
+            down: self.down.frozen_copy(),
+            up: self.up.frozen_copy(),
+        }
+    }
+
+    fn list(&self, path: &str, into: &mut Parameters) {
+        self.down.list(&format!("{path}.down"), into);
+        self.up.list(&format!("{path}.up"), into);
+    }
 }
 
 /// Why a module cannot be a synapse.
@@ -122,15 +160,15 @@ impl TorchScript {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let width = config.d_model();
         let opened = TorchScript {
-            student: Linear::draw(width, width, &mut rng, device),
-            join: Linear::draw(2 * width, width, &mut rng, device),
+            student: Narrow::draw(width, width, &mut rng, device),
+            join: Narrow::draw(2 * width, width, &mut rng, device),
             config,
             device,
             file,
             module,
             learned,
         };
-        opened.join.set_zero();
+        opened.join.up.set_zero();
         let tried = tch::no_grad(|| trial::run(&opened));
         tried.map_err(|problem| TorchScriptError::Trial {
             path: path.to_owned(),

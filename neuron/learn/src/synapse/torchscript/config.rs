@@ -72,12 +72,12 @@ impl TorchScriptConfig {
 
     /// Whether it can be so.
     pub(super) fn check(&self) -> Result<(), String> {
-        let [axes, names] = match self.modality {
-            Takes::Text => ["1", "[seq]"],
-            Takes::Image => ["3", "[channels, height, width]"],
-            Takes::Tensor => ["2", "[seq, width]"],
+        let (axes, names) = match self.modality {
+            Takes::Text => (1, "[seq]"),
+            Takes::Image => (3, "[channels, height, width]"),
+            Takes::Tensor => (2, "[seq, width]"),
         };
-        if self.input.len().to_string() != axes {
+        if self.input.len() != axes {
             let input = &self.input;
             return Err(format!("input is {input:?}, expected {names}"));
         }
@@ -148,11 +148,14 @@ impl TorchScriptConfig {
                 .input
                 .iter()
                 .zip(&size[1..])
-                .all(|(&declared, &size)| declared == 0 || i64::from(declared) == size);
+                .all(|(&declared, &size)| match declared {
+                    0 => size > 0,
+                    declared => i64::from(declared) == size,
+                });
         if !fits {
             return Err(SynapseError::Shape {
                 what: "inputs",
-                expected: format!("[batch, ..] with {:?}, 0 for any size", self.input),
+                expected: format!("[batch, ..] with {:?}, 0 for any size but none", self.input),
                 arrived: size,
             });
         }

@@ -114,7 +114,15 @@ fn the_three_branches_are_those_of_any_synapse() {
         .into_iter()
         .filter(|(_, parameter)| parameter.grad().defined());
     let moved: Vec<String> = moved.map(|(name, _)| name).collect();
-    assert_eq!(moved, ["student.bias", "student.weight"]);
+    assert_eq!(
+        moved,
+        [
+            "student.down.bias",
+            "student.down.weight",
+            "student.up.bias",
+            "student.up.weight"
+        ]
+    );
 }
 
 #[test]
@@ -172,6 +180,10 @@ fn it_serves_from_the_wire_to_the_wire_and_refuses_what_does_not_fit() {
         Err(SynapseError::Shape { .. })
     ));
     let encoder = open("encoder").unwrap();
+    assert!(matches!(
+        encoder.forward_text(&Tensor::zeros([1, 0], (Kind::Int64, CPU))),
+        Err(SynapseError::Shape { .. })
+    ));
     assert!(matches!(
         encoder.forward_text(&Tensor::full([1, 3], 50, (Kind::Int64, CPU))),
         Err(SynapseError::Token { arrived: 50, .. })
