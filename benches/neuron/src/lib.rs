@@ -5,5 +5,6 @@
 pub mod consultation;
 pub mod neurons;
 pub mod programs;
+pub mod served;
 pub mod statistics;
 pub mod table;

@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use neuron_benches::{neurons::Neurons, statistics::median, table::table};
+use neuron_benches::{neurons::Neurons, served::Served, statistics::median, table::table};
 use neuron_learn::{
     optim::{Sgd, SgdConfig, zero_gradients},
     synapse::{
@@ -33,7 +33,7 @@ use neuron_learn::{
 };
 use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Peer},
-    nucleus::{Model, ModelError, NucleusConfig, SynapseSpec},
+    nucleus::{Model, NucleusConfig},
 };
 use neuron_proto::{DType, Modality, Output};
 use serde_json::{Value, json};
@@ -330,35 +330,6 @@ fn peak() -> Result<f64> {
     Ok(kib.context("Linux says VmHWM")?.parse::<f64>()? / 1024.0)
 }
 
-/// A model as a nucleus serves it: a copy, without gradients.
-struct Served(Box<dyn Synapse>);
-
-impl Model for Served {
-    fn synapses(&self) -> Vec<SynapseSpec> {
-        let entry_points = self.0.entry_points().into_iter();
-        entry_points
-            .map(|entry_point| SynapseSpec {
-                modality: entry_point.modality,
-                input_dtypes: entry_point.input_dtypes,
-                input_shape: entry_point.input_shape,
-                output_shape: entry_point.output_shape,
-                prediction_shape: None,
-                tokenizer: None,
-                accepts_gradients: false,
-            })
-            .collect()
-    }
-
-    fn forward(
-        &mut self,
-        modality: Modality,
-        inputs: &neuron_proto::Tensor,
-    ) -> Result<neuron_proto::Tensor, ModelError> {
-        let answer = self.0.serve(modality, Output::Encoding, inputs);
-        answer.map_err(|error| ModelError::Failed(error.to_string()))
-    }
-}
-
 /// Batches of encodings over the wire, beside those of the same model without.
 fn serve(learner: &Learner, arguments: &Arguments, runtime: &Runtime) -> Result<Rounds> {
     let modality = learner.synapse.modality();
@@ -368,7 +339,7 @@ fn serve(learner: &Learner, arguments: &Arguments, runtime: &Runtime) -> Result<
     };
     let inputs = tensor::to_wire(&learner.inputs, dtype)?;
     let direct = learner.synapse.copy();
-    let model: Box<dyn Model> = Box::new(Served(learner.synapse.copy()));
+    let model: Box<dyn Model> = Box::new(Served::copy_of(learner.synapse.as_ref()));
     let spec = model.synapses().remove(0);
     let row_shape = spec
         .row_shape(Output::Encoding, inputs.row_shape())

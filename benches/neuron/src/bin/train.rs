@@ -22,6 +22,7 @@ use clap::Parser;
 use neuron_benches::{
     consultation::{Consultation, consult},
     neurons::Neurons,
+    served::Served,
     statistics::{median, quantile},
     table::table,
 };
@@ -33,9 +34,9 @@ use neuron_learn::{
 };
 use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},
-    nucleus::{JoinGuard, Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
+    nucleus::{JoinGuard, Model, Nucleus, NucleusConfig},
 };
-use neuron_proto::{Modality, Output};
+use neuron_proto::Modality;
 use neuron_wallet::Keypair;
 use serde_json::json;
 use tch::{Device, Tensor};
@@ -278,36 +279,7 @@ impl Network {
 /// A model as a nucleus serves it: a copy, without gradients.
 fn served(seed: u64) -> Box<dyn Model> {
     let synapse = Mnist::new(MnistConfig::default(), seed, Device::Cpu);
-    Box::new(Served(synapse.copy()))
-}
-
-struct Served(Box<dyn Synapse>);
-
-impl Model for Served {
-    fn synapses(&self) -> Vec<SynapseSpec> {
-        let entry_points = self.0.entry_points().into_iter();
-        entry_points
-            .map(|entry_point| SynapseSpec {
-                modality: entry_point.modality,
-                input_dtypes: entry_point.input_dtypes,
-                input_shape: entry_point.input_shape,
-                output_shape: entry_point.output_shape,
-                prediction_shape: None,
-                tokenizer: None,
-                accepts_gradients: false,
-            })
-            .collect()
-    }
-
-    fn forward(
-        &mut self,
-        modality: Modality,
-        inputs: &neuron_proto::Tensor,
-    ) -> Result<neuron_proto::Tensor, ModelError> {
-        self.0
-            .serve(modality, Output::Encoding, inputs)
-            .map_err(|error| ModelError::Failed(error.to_string()))
-    }
+    Box::new(Served::copy_of(&synapse))
 }
 
 impl Measured {
