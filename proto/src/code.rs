@@ -92,9 +92,12 @@ impl Code {
     ///
     /// A status never means success: one that claims so, or that names a code which does not exist, is read by its gRPC
     /// code.
+    ///
+    /// Who reads a cancelled status has not cancelled the call, so it was cancelled for the deadline that the caller set:
+    /// servers on tonic end a call so when `grpc-timeout` has passed.
     pub fn of_status(status: &Status) -> Code {
         Code::in_metadata(status).unwrap_or(match status.code() {
-            tonic::Code::DeadlineExceeded => Code::Timeout,
+            tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Code::Timeout,
             tonic::Code::Unavailable => Code::Unavailable,
             tonic::Code::Unauthenticated => Code::Unauthenticated,
             tonic::Code::ResourceExhausted => Code::NucleusFull,
@@ -191,6 +194,7 @@ mod tests {
     fn a_status_without_our_metadata_is_read_by_its_grpc_code() {
         let read = |grpc| Code::of_status(&Status::new(grpc, ""));
         assert_eq!(read(tonic::Code::DeadlineExceeded), Code::Timeout);
+        assert_eq!(read(tonic::Code::Cancelled), Code::Timeout);
         assert_eq!(read(tonic::Code::Unavailable), Code::Unavailable);
         assert_eq!(read(tonic::Code::Unauthenticated), Code::Unauthenticated);
         assert_eq!(read(tonic::Code::ResourceExhausted), Code::NucleusFull);
