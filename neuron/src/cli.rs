@@ -47,7 +47,7 @@ pub(crate) use settings::{command, settings_command};
 pub use shard::{Shard, ShardError};
 pub use stake::{StakeAmount, StakeCommand};
 pub use task::{TaskName, TaskNameError};
-pub use training::{ScheduleName, TrainingSettings};
+pub use training::{LearnFrom, ScheduleName, TrainingSettings};
 pub use wallet::{Import, New, Scope, Show, WalletCommand};
 pub use weights::{Opinion, OpinionError, WeightsCommand};
 

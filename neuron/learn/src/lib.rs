@@ -1,6 +1,7 @@
 //! What a neuron learns: router, synapses, losses, data and checkpoints, on libtorch.
 
 pub mod checkpoint;
+pub mod codistillation;
 pub mod dataset;
 pub mod device;
 pub mod events;

@@ -68,6 +68,30 @@ pub fn distillation_where(
     Ok(sum / real.sum(Kind::Float).clamp_min(1.0))
 }
 
+/// Cross entropy between what a teacher predicts and what is predicted, averaged over the labels that are not [`IGNORED`]; 0
+/// if all are: `− mean Σ_c teacher_c · log_probabilities_c`. (G. Hinton and others, *Distilling the Knowledge in a Neural
+/// Network*, 2015, at temperature 1.)
+///
+/// The teacher is held constant. The labels only say where something is to be learned.
+///
+/// # Shapes
+///
+/// `log_probabilities`: `[.., n_classes]`; `teacher`: the same, probabilities; `labels`: `[..]`; result: scalar.
+///
+/// # Errors
+///
+/// If the shapes do not fit.
+pub fn imitation(
+    log_probabilities: &Tensor,
+    teacher: &Tensor,
+    labels: &Tensor,
+) -> Result<Tensor, TchError> {
+    let products = log_probabilities.f_mul(&teacher.detach())?;
+    let of_each = products.f_sum_dim_intlist(-1i64, false, Kind::Float)?;
+    let is_learned = labels.ne(IGNORED).to_kind(Kind::Float);
+    Ok(-of_each.f_mul(&is_learned)?.sum(Kind::Float) / n_learned(labels))
+}
+
 /// The plain sum of those losses that exist; none if none does.
 pub fn total(losses: [Option<&Tensor>; 3]) -> Option<Tensor> {
     losses
@@ -148,6 +172,20 @@ mod tests {
         assert_eq!(gradient, [-2.0, 0.0, 0.0, 0.0]);
         let nothing = distillation_where(&student, &network, &real.zeros_like()).unwrap();
         assert_eq!(nothing.double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn imitation_is_the_cross_entropy_with_the_teachers_probabilities() {
+        let predicted = Tensor::from_slice2(&[[-1.0f32, -2.0], [-3.0, -5.0]]);
+        let teacher = Tensor::from_slice2(&[[0.25f32, 0.75], [0.5, 0.5]]);
+        let labels = Tensor::from_slice(&[0i64, 1]);
+        let loss = imitation(&predicted, &teacher, &labels).unwrap();
+        // (¼·1 + ¾·2 + ½·3 + ½·5) / 2
+        assert!((loss.double_value(&[]) - 2.875).abs() < 1e-6);
+        let loss = imitation(&predicted, &teacher, &Tensor::from_slice(&[0i64, IGNORED])).unwrap();
+        // ¼·1 + ¾·2
+        assert!((loss.double_value(&[]) - 1.75).abs() < 1e-6);
+        assert!(imitation(&predicted, &teacher, &Tensor::from_slice(&[0i64; 3])).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A synapse: a model with a place for what the network says.
 //!
 //! It has an entry point for each kind of input that it understands, and answers those it lacks with
-//! [`SynapseError::NotImplemented`]. Peers are answered with an encoding or a prediction, from a [copy](Synapse::copy) of the model and
+//! [`SynapseError::NotImplemented`]. Peers are answered with an encoding, a prediction or a target, from a [copy](Synapse::copy) of the model and
 //! without the network, so that answering never asks anybody else. Training runs three branches over one batch, see
 //! [`SynapseOutput`], and in two steps, since the network is asked between them:
 //!
@@ -118,6 +118,20 @@ pub trait Synapse: Send {
         Err(SynapseError::NoPrediction(modality))
     }
 
+    /// What the synapse is trained to tell, as [`SynapseOutput::local_target`] has it: log-probabilities wherever there is
+    /// an encoding. A [prediction](Self::predict), unless that is of less.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs`: as of the modality; result: as encodings, with classes along the last axis
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        self.predict(modality, inputs)
+    }
+
     /// The first half of a batch, before the network is asked: the context of the router, and all that both branches share.
     ///
     /// # Shapes
@@ -215,6 +229,7 @@ pub trait Synapse: Send {
         let outputs = match output {
             Output::Encoding => self.encode(modality, &inputs)?,
             Output::Prediction => self.predict(modality, &inputs)?,
+            Output::Target => self.local_target(modality, &inputs)?,
         };
         Ok(tensor::to_wire(&outputs, DType::F32)?)
     }
@@ -314,7 +329,11 @@ pub enum SynapseError {
 }
 
 /// Refuses a tensor of another shape.
-fn expect_shape(what: &'static str, tensor: &Tensor, shape: &[i64]) -> Result<(), SynapseError> {
+pub(crate) fn expect_shape(
+    what: &'static str,
+    tensor: &Tensor,
+    shape: &[i64],
+) -> Result<(), SynapseError> {
     if tensor.size() == shape {
         return Ok(());
     }

@@ -125,13 +125,8 @@ impl Dendrite {
         deadline: Duration,
         finish: Finish,
     ) -> Vec<Outcome> {
-        let question = Question {
-            entry: entry.into(),
-            output: Output::Encoding,
-            row_shape,
-            deadline: Instant::now() + deadline.min(LONGEST),
-        };
-        self.fan_out(question, calls, finish).await
+        self.ask(entry, Output::Encoding, calls, row_shape, deadline, finish)
+            .await
     }
 
     /// Asks for predictions, log-probabilities of `[rows, row_shape..]`, as [`forward`](Self::forward) asks for encodings.
@@ -144,9 +139,30 @@ impl Dendrite {
         deadline: Duration,
         finish: Finish,
     ) -> Vec<Outcome> {
+        self.ask(
+            entry,
+            Output::Prediction,
+            calls,
+            row_shape,
+            deadline,
+            finish,
+        )
+        .await
+    }
+
+    /// Asks for any output, as [`forward`](Self::forward) asks for encodings.
+    pub async fn ask(
+        &self,
+        entry: impl Into<Entry>,
+        output: Output,
+        calls: Vec<Call>,
+        row_shape: &[u32],
+        deadline: Duration,
+        finish: Finish,
+    ) -> Vec<Outcome> {
         let question = Question {
             entry: entry.into(),
-            output: Output::Prediction,
+            output,
             row_shape,
             deadline: Instant::now() + deadline.min(LONGEST),
         };

@@ -93,7 +93,13 @@ pub struct TrainingSettings {
     // the environment, which options come before.
     #[arg(long)]
     pub no_set_weights: bool,
-    /// Send peers the gradients of what they answered
+    /// What is learned of peers [default: predictions, unless those of a batch are longer than 16 MiB]
+    #[arg(long, env = "CONNECTOME_LEARN_FROM", value_name = "WHAT", value_enum)]
+    pub learn_from: Option<LearnFrom>,
+    /// How much of what is learned is what peers predict, and not labels: 0 to 1
+    #[arg(long, env = "CONNECTOME_IMITATION", value_name = "SHARE", default_value = "0.5", value_parser = share)]
+    pub imitation: f64,
+    /// Send peers the gradients of what they answered, which are encodings then
     #[arg(long, env = "CONNECTOME_SEND_GRADIENTS")]
     pub send_gradients: bool,
     /// Learn from the gradients that peers send
@@ -106,6 +112,15 @@ impl TrainingSettings {
     pub fn sets_weights(&self) -> bool {
         self.set_weights && !self.no_set_weights
     }
+}
+
+/// What is learned of peers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LearnFrom {
+    /// What they predict: it is imitated, beside the labels
+    Predictions,
+    /// How they encode the inputs: context of the own encoding, imitated by the student
+    Encodings,
 }
 
 /// How the learning rate changes with time.
@@ -129,6 +144,14 @@ fn not_negative(text: &str) -> Result<f64, String> {
         text,
         |number| number.is_finite() && number >= 0.0,
         "a number of at least 0",
+    )
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |number| (0.0..=1.0).contains(&number),
+        "a number from 0 to 1",
     )
 }
 
@@ -172,6 +195,7 @@ mod tests {
             ("--learning-rate", "-1"),
             ("--momentum", "1"),
             ("--clip", "inf"),
+            ("--imitation", "1.5"),
             ("--steps", "0"),
         ] {
             assert!(

@@ -101,6 +101,10 @@ impl Model for Honest {
     fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
         self.answer(modality, Output::Prediction, inputs)
     }
+
+    fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.answer(modality, Output::Target, inputs)
+    }
 }
 
 struct Garbage {
@@ -133,6 +137,22 @@ impl Garbage {
         let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0));
         Ok((shape, noise.collect()))
     }
+
+    /// Probabilities drawn at random: a lie in good form, which nothing but others' opinions gives away.
+    fn lie(
+        &mut self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let (shape, mut noise) = self.noise(modality, output, inputs)?;
+        let n_classes = shape.last().map_or(1, |&size| size as usize);
+        for row in noise.chunks_mut(n_classes.max(1)) {
+            let log_sum = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
+            row.iter_mut().for_each(|logit| *logit -= log_sum);
+        }
+        Tensor::from_f32_vec(&shape, noise).map_err(failed)
+    }
 }
 
 impl Model for Garbage {
@@ -146,15 +166,12 @@ impl Model for Garbage {
         Tensor::from_f32_vec(&shape, noise).map_err(failed)
     }
 
-    /// Probabilities drawn at random: a lie in good form, which nothing but others' opinions gives away.
     fn predict(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        let (shape, mut noise) = self.noise(modality, Output::Prediction, inputs)?;
-        let n_classes = shape.last().map_or(1, |&size| size as usize);
-        for row in noise.chunks_mut(n_classes.max(1)) {
-            let log_sum = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
-            row.iter_mut().for_each(|logit| *logit -= log_sum);
-        }
-        Tensor::from_f32_vec(&shape, noise).map_err(failed)
+        self.lie(modality, Output::Prediction, inputs)
+    }
+
+    fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.lie(modality, Output::Target, inputs)
     }
 }
 
@@ -195,6 +212,10 @@ mod tests {
         assert_eq!(
             model.predict(Modality::Image, &images(3)).unwrap(),
             expected(Output::Prediction)
+        );
+        assert_eq!(
+            model.target(Modality::Image, &images(3)).unwrap(),
+            expected(Output::Target)
         );
     }
 
@@ -251,6 +272,8 @@ mod tests {
         assert_eq!(encoding.shape(), [2, 5, 32]);
         let prediction = model.predict(Modality::Text, &texts).unwrap();
         assert_eq!(prediction.shape(), [2, 20]);
+        let target = model.target(Modality::Text, &texts).unwrap();
+        assert_eq!(target.shape(), [2, 5, 20]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use neuron_learn::{
     synapse::Synapse,
 };
 use neuron_peer::dendrite::Entry;
-use neuron_proto::Modality;
+use neuron_proto::{Modality, Output};
 use neuron_text::{Tokenizer, atomic};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
@@ -164,6 +164,7 @@ impl Network {
                     modality: run.synapse.modality(),
                     tokenizer: run.offer.tokenizer,
                 },
+                output: run.asked_for,
                 deadline: train.dendrite.deadline,
                 finish: train.dendrite.finish(),
             },
@@ -195,6 +196,8 @@ struct Run {
     synapse: Box<dyn Synapse>,
     task: Option<Task>,
     offer: Offer,
+    /// What peers are asked for.
+    asked_for: Output,
     data: Data,
     belongings: Belongings,
     metrics: TrainingMetrics,
@@ -422,7 +425,19 @@ impl Run {
             check(&path, &checkpoint, model.seed, &recipe)?;
         }
         let per_epoch = data.train.per_epoch();
+        let entry_point = synapse
+            .entry_points()
+            .into_iter()
+            .find(|entry_point| entry_point.modality == synapse.modality())
+            .context("a synapse has the entry point that it is trained through")?;
+        let longest = train.data.sequence.get() as usize;
+        let asked_for =
+            settings::asked_for(&train.training, &entry_point, recipe.batch_size, longest)?;
+        if asked_for == Output::Encoding && train.training.learn_from.is_none() {
+            tracing::info!("learning from what peers encode; see --learn-from");
+        }
         Ok(Self {
+            asked_for,
             config: settings::trainer(&train.data, &train.training, model, per_epoch, device),
             recipe,
             start,

@@ -2,21 +2,25 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use neuron::cli::{
-    self, AxonSettings, DataSettings, ModelSettings, NucleusSettings, ScheduleName,
-    TrainingSettings,
+use neuron::{
+    cli::{
+        self, AxonSettings, DataSettings, LearnFrom, ModelSettings, NucleusSettings, ScheduleName,
+        TrainingSettings,
+    },
+    exit::UsageError,
 };
 use neuron_learn::{
     device::{self, DeviceChoice, DeviceError},
     flops,
     optim::{Schedule, SgdConfig},
     precision::Precision,
+    synapse::EntryPoint,
 };
 use neuron_peer::{
     axon::{AxonConfig, Policy, Rate},
     nucleus::NucleusConfig,
 };
-use neuron_proto::Modality;
+use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind};
 
 use crate::{
@@ -120,9 +124,51 @@ pub(crate) fn trainer(
         },
         key_dim: training.key_dim.get().into(),
         topk: training.topk.get().into(),
+        imitation: training.imitation,
         precision,
         sends_gradients: training.send_gradients,
     }
+}
+
+/// Bytes of all peers' predictions of a batch, up to which predictions are what is asked for.
+const LONGEST_PREDICTIONS: usize = 16 * MIB;
+
+/// What peers are asked for: what they predict, or how they encode.
+///
+/// `batch`: of training; `longest`: tokens of a text, where inputs are texts
+pub(crate) fn asked_for(
+    training: &TrainingSettings,
+    entry_point: &EntryPoint,
+    batch: usize,
+    longest: usize,
+) -> Result<Output, UsageError> {
+    let unsaid = || {
+        let classes = entry_point.prediction_shape.as_ref()?.last().copied()?;
+        let (_, places) = entry_point.output_shape.split_last()?;
+        let sizes = places.iter().map(|&size| match size {
+            0 => longest,
+            size => size as usize,
+        });
+        let n_values = sizes.fold(
+            batch.saturating_mul(classes as usize),
+            usize::saturating_mul,
+        );
+        let is_short = n_values.saturating_mul(DType::F32.size()) <= LONGEST_PREDICTIONS;
+        is_short.then_some(LearnFrom::Predictions)
+    };
+    let learn_from = match (training.learn_from, training.send_gradients) {
+        (Some(LearnFrom::Predictions), true) => {
+            let message = "gradients are those of encodings: use --learn-from encodings with --send-gradients, or neither";
+            return Err(UsageError(message.to_owned()));
+        }
+        (Some(learn_from), _) => learn_from,
+        (None, true) => LearnFrom::Encodings,
+        (None, false) => unsaid().unwrap_or(LearnFrom::Encodings),
+    };
+    Ok(match learn_from {
+        LearnFrom::Predictions => Output::Target,
+        LearnFrom::Encodings => Output::Encoding,
+    })
 }
 
 fn schedule(training: &TrainingSettings, per_epoch: u64) -> Schedule {
@@ -153,4 +199,52 @@ fn total_steps(training: &TrainingSettings, per_epoch: u64) -> u64 {
 
 fn bounded(number: NonZeroU32) -> usize {
     usize::try_from(number.get()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron::{cli::Command, config};
+
+    use super::*;
+
+    fn training(options: &[&str]) -> TrainingSettings {
+        let arguments = ["neuron", "train"].iter().chain(options);
+        let (cli, _) = config::parse(arguments.map(Into::into)).unwrap();
+        match cli.command {
+            Command::Train(train) => train.training,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn texts(vocab: u32) -> EntryPoint {
+        EntryPoint {
+            modality: Modality::Text,
+            input_dtypes: vec![DType::I64],
+            input_shape: vec![0],
+            output_shape: vec![0, 64],
+            prediction_shape: Some(vec![vocab]),
+        }
+    }
+
+    #[test]
+    fn predictions_are_asked_for_unless_they_are_too_long() {
+        let asked =
+            |options: &[&str], vocab| asked_for(&training(options), &texts(vocab), 8, 128).unwrap();
+        // 8 · 128 · 4096 · 4 bytes are 16 MiB.
+        assert_eq!(asked(&[], 4096), Output::Target);
+        assert_eq!(asked(&[], 4097), Output::Encoding);
+        assert_eq!(asked(&["--learn-from=predictions"], 4097), Output::Target);
+        assert_eq!(asked(&["--learn-from=encodings"], 512), Output::Encoding);
+    }
+
+    #[test]
+    fn gradients_are_of_encodings() {
+        let asked = |options: &[&str]| asked_for(&training(options), &texts(512), 8, 128);
+        assert_eq!(asked(&["--send-gradients"]).unwrap(), Output::Encoding);
+        let error = asked(&["--send-gradients", "--learn-from=predictions"]).unwrap_err();
+        assert!(
+            error.to_string().contains("--learn-from encodings"),
+            "{error}"
+        );
+    }
 }

@@ -84,6 +84,8 @@ pub(crate) struct TrainerConfig {
     pub(crate) key_dim: i64,
     /// Peers that each row is sent to.
     pub(crate) topk: i64,
+    /// Share of the local loss that what peers predict has, in `0..=1`, where that is what they are asked for.
+    pub(crate) imitation: f64,
     /// Precision of forward passes.
     pub(crate) precision: Precision,
     /// Whether peers are sent the gradients of their answers.

@@ -36,7 +36,7 @@ use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},
     nucleus::{JoinGuard, Model, Nucleus, NucleusConfig},
 };
-use neuron_proto::Modality;
+use neuron_proto::{Modality, Output};
 use neuron_wallet::Keypair;
 use serde_json::json;
 use tch::{Device, Tensor};
@@ -263,7 +263,14 @@ impl Network {
             Network::Itself { nucleus, .. } => calls
                 .into_iter()
                 .map(|call| {
-                    let answer = loopback(nucleus, Modality::Image, call, row_shape, DEADLINE);
+                    let answer = loopback(
+                        nucleus,
+                        Modality::Image,
+                        Output::Encoding,
+                        call,
+                        row_shape,
+                        DEADLINE,
+                    );
                     runtime.block_on(answer)
                 })
                 .collect(),

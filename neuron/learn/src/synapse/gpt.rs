@@ -242,6 +242,13 @@ impl Synapse for Gpt {
         Ok(self.target(&self.encode(modality, inputs)?.select(1, -1)))
     }
 
+    /// # Shapes
+    ///
+    /// `[batch, seq]` → `[batch, seq, vocab]`: of the token after each place
+    fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(&self.encode(modality, inputs)?))
+    }
+
     fn perceive(&self, tokens: &Tensor, mode: Mode) -> Result<Perception, SynapseError> {
         self.model.check(tokens, 0)?;
         let tokens = tokens.to_device(self.device);

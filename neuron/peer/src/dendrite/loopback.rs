@@ -11,11 +11,12 @@ use crate::nucleus::{Nucleus, Refusal, Reply, Request};
 /// No peer has as much at stake in a neuron as the neuron itself.
 const OWN_PRIORITY: u64 = u64::MAX;
 
-/// Asks one's own nucleus for encodings as a peer is asked, without a network: `call.peer` is this neuron itself. The
+/// Asks one's own nucleus for an output as a peer is asked, without a network: `call.peer` is this neuron itself. The
 /// outcome is held to the same standard as a peer's.
 pub async fn loopback(
     nucleus: &Nucleus,
     entry: impl Into<Entry>,
+    output: Output,
     call: Call,
     row_shape: &[u32],
     deadline: Duration,
@@ -23,7 +24,7 @@ pub async fn loopback(
     let started = Instant::now();
     let peer = call.peer;
     let deadline = started + deadline.min(LONGEST);
-    let outcome = match answer(nucleus, entry.into(), call, row_shape, deadline).await {
+    let outcome = match answer(nucleus, entry.into(), output, call, row_shape, deadline).await {
         Ok(outcome) => outcome,
         Err(Failure { code, message, .. }) => Outcome::absent(peer, code, message, Duration::ZERO),
     };
@@ -36,6 +37,7 @@ pub async fn loopback(
 async fn answer(
     nucleus: &Nucleus,
     entry: Entry,
+    output: Output,
     call: Call,
     row_shape: &[u32],
     deadline: Instant,
@@ -49,7 +51,7 @@ async fn answer(
     let request = Request {
         modality: entry.modality,
         tokenizer: entry.tokenizer,
-        output: Output::Encoding,
+        output,
         inputs,
         priority: OWN_PRIORITY,
         deadline: deadline.into_std(),
@@ -137,7 +139,15 @@ mod tests {
     async fn a_neuron_that_asks_itself_gets_an_outcome_as_from_a_peer() {
         let (nucleus, _guard) = echo(None);
         let call = call(&[1, 2], &[0.5, 2.0]);
-        let outcome = loopback(&nucleus, Modality::Tensor, call.clone(), &[2], LONG).await;
+        let outcome = loopback(
+            &nucleus,
+            Modality::Tensor,
+            Output::Encoding,
+            call.clone(),
+            &[2],
+            LONG,
+        )
+        .await;
         assert_eq!((outcome.peer, outcome.code), (call.peer, Code::Success));
         assert_eq!(outcome.outputs, Some(call.inputs));
         assert!(outcome.queue.is_some() && outcome.compute.is_some());
@@ -147,7 +157,7 @@ mod tests {
     async fn its_own_answers_are_held_to_the_same_standard() {
         let (nucleus, _guard) = echo(None);
         let ask = async |call, modality, row_shape: &[u32]| {
-            loopback(&nucleus, modality, call, row_shape, LONG)
+            loopback(&nucleus, modality, Output::Encoding, call, row_shape, LONG)
                 .await
                 .code
         };
@@ -170,7 +180,15 @@ mod tests {
         let (nucleus, _guard) = echo(Some(gate));
         let brief = Duration::from_millis(50);
         let call = call(&[1, 2], &[0.5, 2.0]);
-        let outcome = loopback(&nucleus, Modality::Tensor, call, &[2], brief).await;
+        let outcome = loopback(
+            &nucleus,
+            Modality::Tensor,
+            Output::Encoding,
+            call,
+            &[2],
+            brief,
+        )
+        .await;
         assert_eq!(outcome.code, Code::Timeout);
         assert!(outcome.elapsed >= brief);
         drop(release);

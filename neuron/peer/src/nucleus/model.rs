@@ -39,6 +39,22 @@ pub trait Model: Send + 'static {
         let message = format!("this model predicts nothing for {modality}");
         Err(ModelError::NotImplemented(message))
     }
+
+    /// What the model is trained to tell of a batch of rows: log-probabilities along the last axis, wherever it has an
+    /// encoding. Called only for synapses that declare a [`prediction_shape`](SynapseSpec::prediction_shape).
+    ///
+    /// # Shapes
+    ///
+    /// As of [`forward`](Self::forward), with the classes of the predictions along the last axis.
+    ///
+    /// # Errors
+    ///
+    /// As of [`forward`](Self::forward).
+    fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        let _ = inputs;
+        let message = format!("this model tells nothing for {modality}");
+        Err(ModelError::NotImplemented(message))
+    }
 }
 
 /// Why a model gave no outputs.

@@ -1,5 +1,7 @@
 //! What one entry point of a model takes and gives, and the check of requests and outputs against it.
 
+use std::borrow::Cow;
+
 use neuron_proto::{Code, DType, Fingerprint, Modality, Output, Tensor};
 
 use super::Refusal;
@@ -41,6 +43,7 @@ impl SynapseSpec {
     /// size that the inputs have at the same place.
     pub fn row_shape(&self, output: Output, of_inputs: &[u32]) -> Option<Vec<u32>> {
         let declared = self.shape_of(output)?;
+        let declared: &[u32] = &declared;
         let axes = declared.iter().enumerate().map(|(axis, &size)| match size {
             0 => of_inputs.get(axis).copied().unwrap_or(0),
             size => size,
@@ -62,11 +65,17 @@ impl SynapseSpec {
         }
     }
 
-    /// Shape of one row of this output, if it is offered.
-    fn shape_of(&self, output: Output) -> Option<&[u32]> {
+    /// Shape of one row of this output, if it is offered. A target is wherever an encoding is, over the classes of a
+    /// prediction.
+    fn shape_of(&self, output: Output) -> Option<Cow<'_, [u32]>> {
+        let classes = || self.prediction_shape.as_ref()?.last().copied();
         match output {
-            Output::Encoding => Some(&self.output_shape),
-            Output::Prediction => self.prediction_shape.as_deref(),
+            Output::Encoding => Some(self.output_shape.as_slice().into()),
+            Output::Prediction => self.prediction_shape.as_deref().map(Cow::from),
+            Output::Target => {
+                let (_, places) = self.output_shape.split_last()?;
+                Some([places, &[classes()?]].concat().into())
+            }
         }
     }
 
@@ -115,6 +124,7 @@ impl SynapseSpec {
     ) -> Result<(), Refusal> {
         self.check_output(output)?;
         let shape = self.shape_of(output).unwrap_or_default();
+        let shape: &[u32] = &shape;
         let is_right = outputs.dtype() == DType::F32
             && !outputs.shape().is_empty()
             && outputs.rows() == rows
@@ -282,11 +292,13 @@ mod tests {
         let row_shape = |output| text.row_shape(output, &[12]);
         assert_eq!(row_shape(Output::Encoding), Some(vec![12, 8]));
         assert_eq!(row_shape(Output::Prediction), Some(vec![50]));
+        assert_eq!(row_shape(Output::Target), Some(vec![12, 50]));
         let encoder = SynapseSpec {
             prediction_shape: None,
             ..text
         };
         assert_eq!(encoder.row_shape(Output::Prediction, &[12]), None);
+        assert_eq!(encoder.row_shape(Output::Target, &[12]), None);
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| match output {
             Output::Encoding => model.forward(modality, inputs),
             Output::Prediction => model.predict(modality, inputs),
+            Output::Target => model.target(modality, inputs),
         }));
         let compute = started.elapsed();
         let outputs = match result {

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use neuron_learn::{
+    codistillation,
     router::{Joined, Routes},
+    synapse::{Labels, Perception, SynapseOutput},
     tensor,
 };
 use neuron_peer::dendrite::{Outcome, Peer};
-use neuron_proto::{DType, Tensor as WireTensor};
+use neuron_proto::{DType, Output, Tensor as WireTensor};
 use neuron_wallet::PublicKey;
 use tch::{Kind, Tensor};
 
@@ -15,6 +17,7 @@ use super::{TrainError, Trainer, peers::Peers};
 
 /// What was asked, and what came of it.
 pub(super) struct Consultation {
+    output: Output,
     routes: Routes,
     joined: Joined,
     peers: Vec<Peer>,
@@ -41,7 +44,13 @@ impl Trainer {
         let peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
 
-        let (rows, routes) = self.router.route(&hotkeys, context, inputs)?;
+        let output = network.asking.output;
+        // The model learns from what peers tell, not from whom it would rather ask.
+        let context = match output {
+            Output::Encoding => context.shallow_clone(),
+            Output::Prediction | Output::Target => context.detach(),
+        };
+        let (rows, routes) = self.router.route(&hotkeys, &context, inputs)?;
         let requests = to_wire(&rows)?;
         let asked = Instant::now();
         let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
@@ -49,9 +58,15 @@ impl Trainer {
         let remote = asked.elapsed();
         let responses = from_wire(&outcomes, self.synapse.device())?;
         let axes: Vec<i64> = row_shape.iter().copied().map(i64::from).collect();
-        let joined = self.router.join_level(&routes, &responses, &axes)?;
+        let joined = match output {
+            Output::Encoding => self.router.join_level(&routes, &responses, &axes)?,
+            Output::Prediction | Output::Target => {
+                codistillation::join(&self.router, &routes, &responses, &axes)?
+            }
+        };
 
         Ok(Some(Consultation {
+            output,
             is_with_others: !peers.iter().any(|peer| network.is_own(peer)),
             routes,
             joined,
@@ -63,12 +78,33 @@ impl Trainer {
     }
 }
 
-impl Consultation {
-    /// What the network says, `[batch, d_model]`.
-    pub(super) fn context(&self) -> &Tensor {
-        self.joined.context()
+impl Trainer {
+    /// What the model makes of a batch, by itself or with what the network said. Where nobody answered, there is nothing to
+    /// learn from them: zeros would be learned as if somebody had said them.
+    pub(super) fn conclude(
+        &self,
+        perception: &Perception,
+        labels: &Labels,
+        said: Option<&Consultation>,
+    ) -> Result<SynapseOutput, TrainError> {
+        let said = said.filter(|said| said.is_answered());
+        let context = said.filter(|said| said.output == Output::Encoding);
+        let context = context.map(|said| said.joined.context());
+        let output = self.synapse.conclude(perception, Some(labels), context)?;
+        Ok(match said {
+            Some(said) if said.output != Output::Encoding => codistillation::conclude(
+                output,
+                &said.routes,
+                &said.joined,
+                Some(labels),
+                self.config.imitation,
+            )?,
+            _ => output,
+        })
     }
+}
 
+impl Consultation {
     /// Whether anybody answered.
     pub(super) fn is_answered(&self) -> bool {
         self.outcomes.iter().any(Outcome::is_success)

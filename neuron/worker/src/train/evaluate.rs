@@ -8,7 +8,7 @@ use neuron_learn::{
 };
 use tch::{Kind, Tensor, no_grad_guard};
 
-use super::{TrainError, Trainer, consultation::Consultation, peers::Peers};
+use super::{TrainError, Trainer, peers::Peers};
 
 /// A mean over what is to be told, which comes in batches.
 #[derive(Default)]
@@ -65,13 +65,10 @@ impl Trainer {
             let Batch { inputs, labels } = batch?.to_device(device);
             let perception = self.synapse.perceive(&inputs, Mode::Evaluation)?;
             let others = match self.peers.as_ref().is_some_and(Peers::has_others) {
-                true => self
-                    .consult(&inputs, &perception.context)?
-                    .filter(Consultation::is_answered),
+                true => self.consult(&inputs, &perception.context)?,
                 false => None,
             };
-            let context = others.as_ref().map(Consultation::context);
-            let output = self.synapse.conclude(&perception, Some(&labels), context)?;
+            let output = self.conclude(&perception, &labels, others.as_ref())?;
             local.add(&output.local_target, &labels.targets)?;
             if let Some(target) = &output.network_target {
                 network.add(target, &labels.targets)?;

@@ -19,6 +19,8 @@ use crate::presence::View;
 pub(crate) struct Asking {
     /// The entry point.
     pub(crate) entry: Entry,
+    /// What they are asked for: encodings, or targets.
+    pub(crate) output: Output,
     /// How long all of them have.
     pub(crate) deadline: Duration,
     /// When to stop waiting before that.
@@ -68,13 +70,13 @@ impl Peers {
         peer.hotkey == self.own.hotkey
     }
 
-    /// Shape of an encoding of one of these inputs, which may be texts of any length: a peer's is as this neuron's own.
+    /// Shape of what is answered to one of these inputs, which may be texts of any length: a peer's is as this neuron's own.
     pub(crate) fn row_shape(&self, inputs: &[u32]) -> Vec<u32> {
         let served = self.nucleus.synapses().iter();
         served
             .filter(|spec| spec.modality == self.asking.entry.modality)
-            .find_map(|spec: &SynapseSpec| spec.row_shape(Output::Encoding, inputs))
-            .expect("a neuron serves what it asks, and everything that is served has an encoding")
+            .find_map(|spec: &SynapseSpec| spec.row_shape(self.asking.output, inputs))
+            .expect("a neuron serves what it asks for")
     }
 
     /// Asks each for its rows, all at once, and gives an outcome for each, in order.
@@ -106,12 +108,13 @@ impl Peers {
         });
         let Asking {
             entry,
+            output,
             deadline,
             finish,
         } = self.asking;
         let asked = self
             .dendrite
-            .forward(entry, calls.collect(), row_shape, deadline, finish);
+            .ask(entry, output, calls.collect(), row_shape, deadline, finish);
         self.runtime.block_on(asked)
     }
 
@@ -121,9 +124,12 @@ impl Peers {
             inputs,
         };
         let Asking {
-            entry, deadline, ..
+            entry,
+            output,
+            deadline,
+            ..
         } = self.asking;
-        let asked = loopback(&self.nucleus, entry, call, row_shape, deadline);
+        let asked = loopback(&self.nucleus, entry, output, call, row_shape, deadline);
         self.runtime.block_on(asked)
     }
 }

@@ -168,12 +168,7 @@ impl Trainer {
     ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
         let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
         let said = self.consult(&batch.inputs, &perception.context)?;
-        // Where nobody answers, there is nothing to imitate: zeros would be learned as if somebody had said them.
-        let answers = said.as_ref().filter(|said| said.is_answered());
-        let network = answers.map(Consultation::context);
-        let output = self
-            .synapse
-            .conclude(&perception, Some(&batch.labels), network)?;
+        let output = self.conclude(&perception, &batch.labels, said.as_ref())?;
         Ok((said, output))
     }
 

@@ -249,6 +249,7 @@ fn peers_are_served_the_local_branch() {
     assert!(is_near(&prediction, &expected.local_target.select(1, -1)));
     let declared = gpt.entry_points()[0].prediction_shape.clone().unwrap();
     assert_eq!(declared, [20]);
+    assert!(served(Output::Target).equal(&expected.local_target));
     assert!(matches!(
         gpt.serve(Modality::Image, Output::Encoding, &request),
         Err(SynapseError::NotImplemented(Modality::Image))

@@ -12,7 +12,7 @@ use neuron_peer::{
     dendrite::{Dendrite, DendriteConfig, Finish, Peer},
     nucleus::{JoinGuard, Nucleus, NucleusConfig},
 };
-use neuron_proto::Modality;
+use neuron_proto::{Modality, Output};
 use neuron_wallet::Keypair;
 use prometheus::Registry;
 use tch::Device;
@@ -151,6 +151,10 @@ impl Network {
             view: self.views.subscribe(),
             asking: Asking {
                 entry: Modality::Image.into(),
+                output: match config.sends_gradients {
+                    true => Output::Encoding,
+                    false => Output::Target,
+                },
                 deadline: Duration::from_secs(20),
                 finish: Finish::All,
             },

@@ -1,0 +1,122 @@
+//! Codistillation: neurons that learn from each other's predictions, beside their labels.
+//!
+//! Every neuron has another shard and other first weights, so their mistakes differ, and what they predict together is
+//! better than what most of them predict alone. Encodings cannot be added up like that: each neuron has its own, and who
+//! hears them has to learn what they mean. Classes mean the same to all.
+//!
+//! ```text
+//! p_j      = softmax(what peer j told)                            a peer's words are a distribution, whatever it sent
+//! p_peers  = Σ_j g_j·p_j / Σ_j g_j                                over those that answered; g are the router's gates
+//! p_net    = (Σ_j g_j·p_j + v·p_own) / (Σ_j g_j + v)              v = 1 / peers of the row: one voice among them
+//! loss     = (1 − α)·target loss − α·Σ p_peers·ln p_own − ln p_net(label)
+//! ```
+//!
+//! The first two terms move the model: labels, and what peers think of the classes that are not the right one. The last moves
+//! the router only, since `p_own` is held constant there: gates grow for peers whose predictions are better than what is known
+//! without them, which is what the neuron pays them for.
+//!
+//! R. Anil and others, *Large scale distributed neural network training through online distillation*, 2018; Y. Zhang and
+//! others, *Deep mutual learning*, 2018. Both have every model hear every other; here, the router chooses.
+
+use tch::{Kind, Tensor};
+
+use crate::{
+    loss,
+    router::{Joined, Router, RouterError, Routes},
+    synapse::{Labels, SynapseError, SynapseOutput, expect_shape},
+};
+
+/// Below this probability, of something that nobody holds possible, the router learns nothing more.
+const SMALLEST: f64 = 1e-9;
+
+/// Puts together what peers [told](crate::synapse::Synapse::local_target): the gate-weighted sum of their probabilities.
+///
+/// Whatever a peer sent, a softmax makes a distribution of it: nobody is heard more by shouting.
+///
+/// # Shapes
+///
+/// `responses`: one for each peer of the routes, `[rows_j, ..response_shape]`, classes along the last axis, finite; result:
+/// `[batch, ..response_shape]`
+///
+/// # Errors
+///
+/// As [`Router::join`].
+pub fn join(
+    router: &Router,
+    routes: &Routes,
+    responses: &[Option<Tensor>],
+    response_shape: &[i64],
+) -> Result<Joined, RouterError> {
+    let probabilities: Vec<Option<Tensor>> = responses
+        .iter()
+        .map(|response| Some(response.as_ref()?.softmax(-1, Kind::Float)))
+        .collect();
+    router.join(routes, &probabilities, response_shape)
+}
+
+/// What a neuron makes of a batch that it concluded alone, among peers that told what they think of it.
+///
+/// `told`: as [`join`] gave it for these routes. `imitation`: α above, in `0..=1`, the share of the local loss that peers have.
+///
+/// The network branch of the result has no encoding; its distillation loss is how far the local branch is from its peers, the
+/// cross entropy without α.
+///
+/// # Errors
+///
+/// [`SynapseError::Shape`] if `told` is of another batch or of other classes.
+pub fn conclude(
+    alone: SynapseOutput,
+    routes: &Routes,
+    told: &Joined,
+    labels: Option<&Labels>,
+    imitation: f64,
+) -> Result<SynapseOutput, SynapseError> {
+    let local = &alone.local_target;
+    let shape = local.size();
+    let sum = told.context().to_device(local.device());
+    expect_shape("what peers told", &sum, &shape)?;
+    let of_each_row = |tensor: Tensor| {
+        let mut column = vec![1; shape.len()];
+        column[0] = -1;
+        tensor.to_device(local.device()).reshape(&column)
+    };
+    let heard = of_each_row(1.0 - told.lost_gate_mass());
+    let n_asked = routes
+        .gates()
+        .gt(0.0)
+        .sum_dim_intlist(-1i64, false, Kind::Float);
+    let voice = of_each_row(n_asked.clamp_min(1.0).reciprocal());
+
+    let own = local.detach().exp();
+    let network = ((&sum + &own * &voice) / (&heard + &voice))
+        .clamp_min(SMALLEST)
+        .log();
+    let (network_loss, imitated) = match labels {
+        None => (None, None),
+        Some(labels) => {
+            let targets = labels.targets.to_device(local.device());
+            // A row that nobody answered is imitated as it is, which moves nothing.
+            let peers = (sum.detach() / heard.clamp_min(SMALLEST)).where_self(&heard.gt(0.0), &own);
+            (
+                Some(loss::nll(&network, &targets)?),
+                Some(loss::imitation(local, &peers, &targets)?),
+            )
+        }
+    };
+    let of_labels = alone.local_target_loss.as_ref();
+    let loss = of_labels.zip(imitated.as_ref()).zip(network_loss.as_ref());
+    let loss = loss.map(|((of_labels, imitated), network)| {
+        of_labels * (1.0 - imitation) + imitated * imitation + network
+    });
+    Ok(SynapseOutput {
+        loss,
+        network_output: None,
+        network_target: Some(network),
+        network_target_loss: network_loss,
+        distillation_loss: imitated,
+        ..alone
+    })
+}
+
+#[cfg(test)]
+mod tests;
