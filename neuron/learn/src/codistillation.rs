@@ -8,12 +8,20 @@
 //! p_j      = softmax(what peer j told)                            a peer's words are a distribution, whatever it sent
 //! p_peers  = Σ_j g_j·p_j / Σ_j g_j                                over those that answered; g are the router's gates
 //! p_net    = (Σ_j g_j·p_j + v·p_own) / (Σ_j g_j + v)              v = 1 / peers of the row: one voice among them
-//! loss     = (1 − α)·target loss − α·Σ p_peers·ln p_own − ln p_net(label)
+//! loss     = (1 − α)·target loss − α·Σ p_peers·ln p_own − ln p_net(label) + β·KL(g ‖ equal gates)
 //! ```
 //!
-//! The first two terms move the model: labels, and what peers think of the classes that are not the right one. The last moves
-//! the router only, since `p_own` is held constant there: gates grow for peers whose predictions are better than what is known
-//! without them, which is what the neuron pays them for.
+//! The first two terms move the model: labels, and what peers think of the classes that are not the right one. The last two
+//! move the router only, since `p_own` is held constant there: gates grow for peers whose predictions are better than what is
+//! known without them, which is what the neuron pays them for. They grow until
+//!
+//! ```text
+//! g_j ∝ exp(u_j / β)        u_j = −∂(−ln p_net(label)) / ∂g_j = p_j(label) / (Σ g·p + v·p_own)(label) · const
+//! ```
+//!
+//! so that a peer that knows nothing (u about 0, where others have about 1) gets next to nothing, and two that are nearly as good
+//! nearly the same. Without β, the best by a hair would in time get everything, and with it all that they know who are wrong
+//! elsewhere than it is.
 //!
 //! R. Anil and others, *Large scale distributed neural network training through online distillation*, 2018; Y. Zhang and
 //! others, *Deep mutual learning*, 2018. Both have every model hear every other; here, the router chooses.
@@ -25,6 +33,9 @@ use crate::{
     router::{Joined, Router, RouterError, Routes},
     synapse::{Labels, SynapseError, SynapseOutput, expect_shape},
 };
+
+/// β: the utility, in nats of loss for a whole gate, that makes a gate e times as large.
+const TEMPERATURE: f64 = 0.25;
 
 /// Below this probability, of something that nobody holds possible, the router learns nothing more.
 const SMALLEST: f64 = 1e-9;
@@ -85,7 +96,8 @@ pub fn conclude(
         .gates()
         .gt(0.0)
         .sum_dim_intlist(-1i64, false, Kind::Float);
-    let voice = of_each_row(n_asked.clamp_min(1.0).reciprocal());
+    let n_asked = n_asked.clamp_min(1.0);
+    let voice = of_each_row(n_asked.reciprocal());
 
     let own = local.detach().exp();
     let network = ((&sum + &own * &voice) / (&heard + &voice))
@@ -105,8 +117,9 @@ pub fn conclude(
     };
     let of_labels = alone.local_target_loss.as_ref();
     let loss = of_labels.zip(imitated.as_ref()).zip(network_loss.as_ref());
+    let uneven = inequality(routes.gates(), &n_asked).to_device(local.device());
     let loss = loss.map(|((of_labels, imitated), network)| {
-        of_labels * (1.0 - imitation) + imitated * imitation + network
+        of_labels * (1.0 - imitation) + imitated * imitation + network + uneven * TEMPERATURE
     });
     Ok(SynapseOutput {
         loss,
@@ -116,6 +129,17 @@ pub fn conclude(
         distillation_loss: imitated,
         ..alone
     })
+}
+
+/// `KL(g ‖ 1/n) = Σ_j g_j·ln(n·g_j)` of the gates of those that were asked, mean over the rows: 0 if all are the same.
+///
+/// # Shapes
+///
+/// `gates`: `[batch, n_peers]`, `n_asked`: `[batch]` → scalar
+fn inequality(gates: &Tensor, n_asked: &Tensor) -> Tensor {
+    let logs = (gates.clamp_min(SMALLEST) * n_asked.unsqueeze(-1)).log();
+    let of_each_row = (gates * logs).sum_dim_intlist(-1i64, false, Kind::Float);
+    of_each_row.mean(Kind::Float)
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@ use neuron_wallet::PublicKey;
 use tch::Device;
 
 use super::*;
-use crate::{loss::IGNORED, router::RouterConfig};
+use crate::{
+    loss::IGNORED,
+    optim::{Sgd, SgdConfig, zero_gradients},
+    router::RouterConfig,
+};
 
 /// A router over contexts of one number.
 fn router(topk: i64) -> Router {
@@ -101,11 +105,40 @@ fn gates_move_to_who_knows_and_the_model_to_labels_and_peers() {
 }
 
 #[test]
+fn gates_end_where_they_are_worth_what_they_are_paid() {
+    let mut router = router(2);
+    let labels = labels(0);
+    let [better, worse, own] = [0.8f32, 0.5, 0.6];
+    let mut sgd = Sgd::new(SgdConfig::default());
+    let mut gates = [0.0; 2];
+    for _ in 0..400 {
+        let zeros = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
+        let peers = [1, 2].map(|seed| PublicKey([seed; 32]));
+        let (_, routes) = router.route(&peers, &zeros, &zeros).unwrap();
+        gates = [0, 1].map(|peer| routes.gates().double_value(&[0, peer]));
+        let responses = [better, worse].map(|p| Some(row([p, 1.0 - p])));
+        let told = join(&router, &routes, &responses, &[2]).unwrap();
+        let (_, output) = alone([own, 1.0 - own], &labels);
+        let output = conclude(output, &routes, &told, Some(&labels), 0.5).unwrap();
+        let parameters = router.parameters();
+        zero_gradients(&parameters);
+        output.loss.unwrap().backward();
+        sgd.step(&parameters, 0.2);
+    }
+    // ln(g_1 / g_2) = (p_1 − p_2) / (g_1·p_1 + g_2·p_2 + ½·p_own) / β
+    let [better, worse, own] = [better, worse, own].map(f64::from);
+    let net = gates[0] * better + gates[1] * worse + own / 2.0;
+    let expected = (better - worse) / net / TEMPERATURE;
+    let ratio = (gates[0] / gates[1]).ln();
+    assert!((ratio - expected).abs() < 0.01, "{ratio} {expected}");
+}
+
+#[test]
 fn who_does_not_answer_leaves_the_others_their_weight() {
     let mut router = router(2);
-    let routes = routes(&mut router, 1);
     let labels = labels(0);
-    let among = |responses: [Option<Tensor>; 2]| {
+    let mut among = |responses: [Option<Tensor>; 2]| {
+        let routes = routes(&mut router, 1);
         let told = join(&router, &routes, &responses, &[2]).unwrap();
         let (logits, output) = alone([0.4, 0.6], &labels);
         let output = conclude(output, &routes, &told, Some(&labels), 1.0).unwrap();
