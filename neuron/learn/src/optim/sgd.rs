@@ -97,16 +97,14 @@ impl Sgd {
             match self.velocities.entry(name.to_owned()) {
                 // A copy: the next backward pass writes into the gradient.
                 Entry::Vacant(vacant) => vacant.insert(gradient.copy()).shallow_clone(),
-                Entry::Occupied(mut velocity) => {
-                    let velocity = velocity.get_mut();
-                    let _ = velocity
-                        .g_mul_scalar_(self.config.momentum)
-                        .g_add_(&gradient);
-                    velocity.shallow_clone()
+                Entry::Occupied(velocity) => {
+                    let velocity = velocity.get();
+                    let momentum = scalar(self.config.momentum, velocity);
+                    gradient.addcmul_out(velocity, velocity, &momentum)
                 }
             }
         };
-        let _ = parameter.g_sub_(&(direction * learning_rate));
+        let _ = parameter.addcmul_(&direction, &scalar(-learning_rate, &direction));
     }
 
     /// The velocities so far, by the name of their parameter. They go on changing with each step.
@@ -143,6 +141,12 @@ impl Sgd {
         self.velocities = velocities;
         Ok(())
     }
+}
+
+/// A number that is multiplied by a tensor on its device. `addcmul` with it goes through memory once, where a product and a sum
+/// would twice: of a model that is larger than the processor's caches, steps are as long as that.
+fn scalar(value: f64, beside: &Tensor) -> Tensor {
+    Tensor::full([0; 0], value, (beside.kind(), beside.device()))
 }
 
 #[cfg(test)]
