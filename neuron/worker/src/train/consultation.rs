@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use neuron_learn::{
     codistillation,
-    router::{Joined, Routes},
-    synapse::{Labels, Perception, SynapseOutput},
+    router::{Joined, Router, Routes},
+    synapse::{Labels, Perception, Synapse, SynapseOutput},
     tensor,
 };
 use neuron_peer::dendrite::{Outcome, Peer};
 use neuron_proto::{DType, Output, Tensor as WireTensor};
 use neuron_wallet::PublicKey;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::{TrainError, Trainer, peers::Peers};
+use super::{TrainError, peers::Peers};
 
 /// What was asked, and what came of it.
 pub(super) struct Consultation {
@@ -30,17 +30,16 @@ pub(super) struct Consultation {
     pub(super) remote: Duration,
 }
 
-impl Trainer {
-    /// Asks the network about these inputs, if there is one: which peers get which rows, by the context that the synapse
-    /// perceived in them, their answers under one deadline, and the sum of those that came.
-    pub(super) fn consult(
-        &mut self,
+impl Consultation {
+    /// Asks the network about these inputs: which peers get which rows, by the context that the synapse perceived in them,
+    /// their answers under one deadline, and the sum of those that came, on this device.
+    pub(super) fn hold(
+        network: &Peers,
+        router: &mut Router,
         inputs: &Tensor,
         context: &Tensor,
-    ) -> Result<Option<Consultation>, TrainError> {
-        let Some(network) = &self.peers else {
-            return Ok(None);
-        };
+        device: Device,
+    ) -> Result<Consultation, TrainError> {
         let peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
 
@@ -50,22 +49,22 @@ impl Trainer {
             Output::Encoding => context.shallow_clone(),
             Output::Prediction | Output::Target => context.detach(),
         };
-        let (rows, routes) = self.router.route(&hotkeys, &context, inputs)?;
+        let (rows, routes) = router.route(&hotkeys, &context, inputs)?;
         let requests = to_wire(&rows)?;
         let asked = Instant::now();
         let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
         let outcomes = network.forward(&peers, &requests, &row_shape);
         let remote = asked.elapsed();
-        let responses = from_wire(&outcomes, self.synapse.device())?;
+        let responses = from_wire(&outcomes, device)?;
         let axes: Vec<i64> = row_shape.iter().copied().map(i64::from).collect();
         let joined = match output {
-            Output::Encoding => self.router.join_level(&routes, &responses, &axes)?,
+            Output::Encoding => router.join_level(&routes, &responses, &axes)?,
             Output::Prediction | Output::Target => {
-                codistillation::join(&self.router, &routes, &responses, &axes)?
+                codistillation::join(router, &routes, &responses, &axes)?
             }
         };
 
-        Ok(Some(Consultation {
+        Ok(Consultation {
             output,
             is_with_others: !peers.iter().any(|peer| network.is_own(peer)),
             routes,
@@ -74,37 +73,32 @@ impl Trainer {
             requests,
             outcomes,
             remote,
-        }))
-    }
-}
-
-impl Trainer {
-    /// What the model makes of a batch, by itself or with what the network said. Where nobody answered, there is nothing to
-    /// learn from them: zeros would be learned as if somebody had said them.
-    pub(super) fn conclude(
-        &self,
-        perception: &Perception,
-        labels: &Labels,
-        said: Option<&Consultation>,
-    ) -> Result<SynapseOutput, TrainError> {
-        let said = said.filter(|said| said.is_answered());
-        let context = said.filter(|said| said.output == Output::Encoding);
-        let context = context.map(|said| said.joined.context());
-        let output = self.synapse.conclude(perception, Some(labels), context)?;
-        Ok(match said {
-            Some(said) if said.output != Output::Encoding => codistillation::conclude(
-                output,
-                &said.routes,
-                &said.joined,
-                Some(labels),
-                self.config.imitation,
-            )?,
-            _ => output,
         })
     }
-}
 
-impl Consultation {
+    /// What the model makes of the batch with what the network said, which is imitated for this share of the loss. Where nobody
+    /// answered, there is nothing to learn from them: zeros would be learned as if somebody had said them.
+    pub(super) fn conclude(
+        &self,
+        synapse: &dyn Synapse,
+        perception: &Perception,
+        labels: &Labels,
+        imitation: f64,
+    ) -> Result<SynapseOutput, TrainError> {
+        let labels = Some(labels);
+        if !self.is_answered() {
+            return Ok(synapse.conclude(perception, labels, None)?);
+        }
+        let (routes, joined) = (&self.routes, &self.joined);
+        Ok(match self.output {
+            Output::Encoding => synapse.conclude(perception, labels, Some(joined.context()))?,
+            Output::Prediction | Output::Target => {
+                let alone = synapse.conclude(perception, labels, None)?;
+                codistillation::conclude(alone, routes, joined, labels, imitation)?
+            }
+        })
+    }
+
     /// Whether anybody answered.
     pub(super) fn is_answered(&self) -> bool {
         self.outcomes.iter().any(Outcome::is_success)
@@ -165,7 +159,7 @@ fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {
     rows.iter().map(to_wire).collect()
 }
 
-fn from_wire(outcomes: &[Outcome], device: tch::Device) -> Result<Vec<Option<Tensor>>, TrainError> {
+fn from_wire(outcomes: &[Outcome], device: Device) -> Result<Vec<Option<Tensor>>, TrainError> {
     outcomes
         .iter()
         .map(|outcome| {

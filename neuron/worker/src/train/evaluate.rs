@@ -8,7 +8,7 @@ use neuron_learn::{
 };
 use tch::{Kind, Tensor, no_grad_guard};
 
-use super::{TrainError, Trainer, peers::Peers};
+use super::{TrainError, Trainer, consultation::Consultation};
 
 /// A mean over what is to be told, which comes in batches.
 #[derive(Default)]
@@ -60,15 +60,29 @@ impl Trainer {
         let (mut local, mut network) = (Branch::default(), Branch::default());
         let limit = self.config.evaluated.unwrap_or(usize::MAX);
         let device = self.synapse.device();
-        let held_out: Vec<_> = self.held_out.in_order().take(limit).collect();
-        for batch in held_out {
+        let Self {
+            synapse,
+            router,
+            peers,
+            config,
+            ..
+        } = self;
+        let synapse = synapse.as_ref();
+        for batch in self.held_out.in_order().take(limit) {
             let Batch { inputs, labels } = batch?.to_device(device);
-            let perception = self.synapse.perceive(&inputs, Mode::Evaluation)?;
-            let others = match self.peers.as_ref().is_some_and(Peers::has_others) {
-                true => self.consult(&inputs, &perception.context)?,
-                false => None,
+            let perception = synapse.perceive(&inputs, Mode::Evaluation)?;
+            let output = match peers.as_ref().filter(|network| network.has_others()) {
+                Some(network) => {
+                    let context = &perception.context;
+                    Consultation::hold(network, router, &inputs, context, device)?.conclude(
+                        synapse,
+                        &perception,
+                        &labels,
+                        config.imitation,
+                    )?
+                }
+                None => synapse.conclude(&perception, Some(&labels), None)?,
             };
-            let output = self.conclude(&perception, &labels, others.as_ref())?;
             local.add(&output.local_target, &labels.targets)?;
             if let Some(target) = &output.network_target {
                 network.add(target, &labels.targets)?;

@@ -167,9 +167,16 @@ impl Trainer {
         batch: &Batch,
     ) -> Result<(Option<Consultation>, SynapseOutput), TrainError> {
         let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
-        let said = self.consult(&batch.inputs, &perception.context)?;
-        let output = self.conclude(&perception, &batch.labels, said.as_ref())?;
-        Ok((said, output))
+        let synapse = self.synapse.as_ref();
+        let Some(network) = &self.peers else {
+            let alone = synapse.conclude(&perception, Some(&batch.labels), None)?;
+            return Ok((None, alone));
+        };
+        let (router, context) = (&mut self.router, &perception.context);
+        let said = Consultation::hold(network, router, &batch.inputs, context, synapse.device())?;
+        let imitation = self.config.imitation;
+        let output = said.conclude(synapse, &perception, &batch.labels, imitation)?;
+        Ok((Some(said), output))
     }
 
     /// Moves the parameters, unless gradients are not finite.
