@@ -4,18 +4,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use neuron_learn::{
-    router::{Joined, Router},
+    codistillation,
+    router::{Joined, Router, Routes},
     tensor::{to_torch, to_wire},
 };
 use neuron_peer::dendrite::{Call, Outcome, Peer};
-use neuron_proto::DType;
+use neuron_proto::{DType, Output};
 use neuron_wallet::PublicKey;
 use tch::{Device, Tensor};
 
 /// What the network said, and what that took.
 #[derive(Debug)]
 pub struct Consultation {
-    /// The sum of the answers, all equally loud.
+    /// Who was asked about which rows.
+    pub routes: Routes,
+    /// The sum of the answers: of encodings that are all equally loud, or of probabilities.
     pub joined: Joined,
     /// Peers that had to answer about a row or more.
     pub n_asked: usize,
@@ -27,7 +30,8 @@ pub struct Consultation {
     pub join: Duration,
 }
 
-/// Asks these peers about these inputs. `ask` sends the calls, one for each peer, and gives the outcomes in their order.
+/// Asks these peers about these inputs. `ask` sends the calls, one for each peer, and gives the outcomes, which are answered
+/// with this `output`, in their order.
 ///
 /// # Shapes
 ///
@@ -38,6 +42,7 @@ pub struct Consultation {
 /// If a peer that was sent rows does not answer: a measurement is not one where calls fail.
 pub fn consult(
     router: &mut Router,
+    output: Output,
     peers: &[Peer],
     context: &Tensor,
     inputs: &Tensor,
@@ -66,7 +71,12 @@ pub fn consult(
                 .transpose()?,
         );
     }
-    let joined = router.join_level(&routes, &responses, &[width])?;
+    let joined = match output {
+        Output::Encoding => router.join_level(&routes, &responses, &[width])?,
+        Output::Prediction | Output::Target => {
+            codistillation::join(router, &routes, &responses, &[width])?
+        }
+    };
     let end = Instant::now();
 
     let is_asked = |place: usize| !routes.rows(place).is_empty();
@@ -82,8 +92,9 @@ pub fn consult(
         );
     }
     Ok(Consultation {
-        joined,
         n_asked: (0..peers.len()).filter(|&place| is_asked(place)).count(),
+        routes,
+        joined,
         route: routed - start,
         ask: answered - routed,
         join: end - answered,

@@ -1,4 +1,4 @@
-//! A synapse as a nucleus serves it: a copy, asked for encodings, without gradients.
+//! A synapse as a nucleus serves it: a copy, without gradients.
 
 use neuron_learn::synapse::Synapse;
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
@@ -12,6 +12,16 @@ impl Served {
     pub fn copy_of(synapse: &dyn Synapse) -> Served {
         Served(synapse.copy())
     }
+
+    fn serve(
+        &self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<Tensor, ModelError> {
+        let answer = self.0.serve(modality, output, inputs);
+        answer.map_err(|error| ModelError::Failed(error.to_string()))
+    }
 }
 
 impl Model for Served {
@@ -23,7 +33,7 @@ impl Model for Served {
                 input_dtypes: entry_point.input_dtypes,
                 input_shape: entry_point.input_shape,
                 output_shape: entry_point.output_shape,
-                prediction_shape: None,
+                prediction_shape: entry_point.prediction_shape,
                 tokenizer: None,
                 accepts_gradients: false,
             })
@@ -31,8 +41,10 @@ impl Model for Served {
     }
 
     fn forward(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        self.0
-            .serve(modality, Output::Encoding, inputs)
-            .map_err(|error| ModelError::Failed(error.to_string()))
+        self.serve(modality, Output::Encoding, inputs)
+    }
+
+    fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        self.serve(modality, Output::Target, inputs)
     }
 }

@@ -27,7 +27,7 @@ use neuron_peer::{
     dendrite::{Dendrite, Finish},
     nucleus::{Model, ModelError, SynapseSpec},
 };
-use neuron_proto::{DType, Modality};
+use neuron_proto::{DType, Modality, Output};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 use tokio::runtime::Runtime;
@@ -194,6 +194,7 @@ impl Asker<'_> {
         };
         let said = consult(
             router,
+            Output::Encoding,
             self.neurons.peers(),
             batch,
             batch,

@@ -8,8 +8,10 @@
 //!
 //! * *alone*: without a network: the local branch only.
 //! * *itself*: as a neuron that knows no peer: the whole batch goes through the router to a copy of the model in its own
-//!   nucleus; local and network branch and distillation are learned from.
+//!   nucleus, whose predictions are imitated.
 //! * *4 peers*: the same with four neurons that serve models of their own, each asked about every row over mutual TLS.
+//! * *4 peers, encodings*: they are asked how they encode, as `--learn-from encodings` does: the batch is concluded a second
+//!   time with that as context, and the student imitates it.
 //!
 //! All start from one seed and see the same batches. Rounds are interleaved; figures are medians over rounds, and a ratio
 //! is the median of each round's ratio to *alone*. The four peers compute on the processors of the one that trains, which
@@ -27,6 +29,7 @@ use neuron_benches::{
     table::table,
 };
 use neuron_learn::{
+    codistillation,
     dataset::{Batches, LastBatch, digits},
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
     router::{Router, RouterConfig},
@@ -51,6 +54,10 @@ const LEARNING_RATE: f64 = 0.01;
 const ROUTER_RATE: f64 = 10.0;
 /// What `neuron train` has by default.
 const MAX_NORM: f64 = 1.0;
+/// What `neuron train` has by default: the share of the local loss that imitates.
+const IMITATION: f64 = 0.5;
+/// Digits.
+const N_CLASSES: i64 = 10;
 /// Longer than any call takes.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Steps before each measurement that do not count.
@@ -100,18 +107,21 @@ fn main() -> Result<()> {
 
 fn measure(arguments: &Arguments) -> Result<Vec<Measured>> {
     let runtime = Runtime::new()?;
+    let seed = arguments.seed;
+    let peers = || Network::peers(&runtime, seed);
     let networks = [
-        ("alone", None),
-        ("itself", Some(Network::itself(arguments.seed)?)),
-        ("4 peers", Some(Network::peers(&runtime, arguments.seed)?)),
+        ("alone", Output::Target, None),
+        ("itself", Output::Target, Some(Network::itself(seed)?)),
+        ("4 peers", Output::Target, Some(peers()?)),
+        ("4 peers, encodings", Output::Encoding, Some(peers()?)),
     ];
     let mut learners = Vec::new();
-    for (name, network) in networks {
+    for (name, output, network) in networks {
         let measured = Measured {
             network: name,
             rounds: Vec::new(),
         };
-        learners.push((Learner::new(network, arguments.seed)?, measured));
+        learners.push((Learner::new(network, output, seed)?, measured));
     }
     let n_rounds = arguments.rounds.max(1);
     for number in 0..n_rounds {
@@ -135,16 +145,19 @@ struct Learner {
     sgd: Sgd,
     batches: Batches,
     network: Option<Network>,
+    /// What it asks for.
+    output: Output,
 }
 
 impl Learner {
-    fn new(network: Option<Network>, seed: u64) -> Result<Learner> {
+    fn new(network: Option<Network>, output: Output, seed: u64) -> Result<Learner> {
         Ok(Learner {
             synapse: Mnist::new(MnistConfig::default(), seed, Device::Cpu),
             router: Router::new(RouterConfig::default(), seed, Device::Cpu),
             sgd: Sgd::new(SgdConfig::default()),
             batches: Batches::new(digits()?.train, BATCH, LastBatch::Drop, seed)?,
             network,
+            output,
         })
     }
 
@@ -171,10 +184,19 @@ impl Learner {
         let (_, batch) = self.batches.draw();
         let perception = self.synapse.perceive(batch.images(), Mode::Training)?;
         let said = self.consult(runtime, batch.images(), &perception.context)?;
-        let network = said.as_ref().map(|said| said.joined.context());
-        let output = self
-            .synapse
-            .conclude(&perception, Some(&batch.labels().into()), network)?;
+        let labels = batch.labels().into();
+        let encodings = said.as_ref().filter(|_| self.output == Output::Encoding);
+        let context = encodings.map(|said| said.joined.context());
+        let mut output = self.synapse.conclude(&perception, Some(&labels), context)?;
+        if let (Some(said), Output::Target) = (&said, self.output) {
+            output = codistillation::conclude(
+                output,
+                &said.routes,
+                &said.joined,
+                Some(&labels),
+                IMITATION,
+            )?;
+        }
         let loss = output.loss.context("a batch of a dataset has labels")?;
         let mut parameters = self.synapse.parameters();
         if said.is_some() {
@@ -206,11 +228,16 @@ impl Learner {
         let Some(network) = &self.network else {
             return Ok(None);
         };
-        let width = self.synapse.d_model();
+        let output = self.output;
+        let (width, context) = match output {
+            Output::Encoding => (self.synapse.d_model(), context.shallow_clone()),
+            Output::Prediction | Output::Target => (N_CLASSES, context.detach()),
+        };
         let row_shape = [u32::try_from(width)?];
-        let ask = |calls| network.ask(runtime, calls, &row_shape);
+        let ask = |calls| network.ask(runtime, output, calls, &row_shape);
         let router = &mut self.router;
-        consult(router, network.known(), context, images, width, ask).map(Some)
+        let peers = network.known();
+        consult(router, output, peers, &context, images, width, ask).map(Some)
     }
 }
 
@@ -258,25 +285,26 @@ impl Network {
         }
     }
 
-    fn ask(&self, runtime: &Runtime, calls: Vec<Call>, row_shape: &[u32]) -> Vec<Outcome> {
+    fn ask(
+        &self,
+        runtime: &Runtime,
+        output: Output,
+        calls: Vec<Call>,
+        row_shape: &[u32],
+    ) -> Vec<Outcome> {
         match self {
             Network::Itself { nucleus, .. } => calls
                 .into_iter()
                 .map(|call| {
-                    let answer = loopback(
-                        nucleus,
-                        Modality::Image,
-                        Output::Encoding,
-                        call,
-                        row_shape,
-                        DEADLINE,
-                    );
+                    let answer =
+                        loopback(nucleus, Modality::Image, output, call, row_shape, DEADLINE);
                     runtime.block_on(answer)
                 })
                 .collect(),
             Network::Peers { dendrite, .. } => {
                 let finish = Finish::All;
-                let asked = dendrite.forward(Modality::Image, calls, row_shape, DEADLINE, finish);
+                let modality = Modality::Image;
+                let asked = dendrite.ask(modality, output, calls, row_shape, DEADLINE, finish);
                 runtime.block_on(asked)
             }
         }

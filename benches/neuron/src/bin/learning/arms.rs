@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use neuron_learn::dataset::Shard;
 
 use crate::{
-    neuron::{Evaluation, Neuron, Quality, Served},
+    neuron::{Evaluation, Lesson, Neuron, Quality, Served},
     task::Task,
 };
 
@@ -33,54 +33,128 @@ pub(crate) struct Outcome {
     pub(crate) others: Duration,
 }
 
-/// All neurons of one seed, by their places.
-#[derive(Debug, Default)]
-pub(crate) struct Outcomes {
-    pub(crate) alone: Vec<Outcome>,
-    pub(crate) longer: Vec<Outcome>,
-    /// Among others: the local branch.
-    pub(crate) local: Vec<Outcome>,
-    /// Among others: the network branch.
-    pub(crate) network: Vec<Outcome>,
-    /// A neuron alone that has all shards.
-    pub(crate) whole: Vec<Outcome>,
+/// What became of the neurons of one seed in one arm, by their places.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    pub(crate) name: &'static str,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
+/// Neurons that learn the same way.
+struct Way {
+    /// The arms of its branches; none for one that says nothing new.
+    local: Option<&'static str>,
+    network: Option<&'static str>,
+    asked: Asked,
+    lesson: Lesson,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nobody,
+    /// The copy that it serves.
+    Itself,
+    Others,
+}
+
+const WAYS: [Way; 5] = [
+    Way {
+        local: Some("smoothed"),
+        network: None,
+        asked: Asked::Nobody,
+        lesson: Lesson::Smoothed,
+    },
+    Way {
+        // Learns as one alone.
+        local: None,
+        network: Some("asking, network"),
+        asked: Asked::Others,
+        lesson: Lesson::Labels,
+    },
+    Way {
+        local: Some("encodings, local"),
+        network: Some("encodings, network"),
+        asked: Asked::Others,
+        lesson: Lesson::Encodings,
+    },
+    Way {
+        local: Some("predictions, local"),
+        network: Some("predictions, network"),
+        asked: Asked::Others,
+        lesson: Lesson::Predictions,
+    },
+    Way {
+        local: Some("itself, local"),
+        network: Some("itself, network"),
+        asked: Asked::Itself,
+        lesson: Lesson::Predictions,
+    },
+];
+
+/// The arm that others are compared with.
+pub(crate) const ALONE: &str = "alone";
+
+/// A neuron alone that has all shards: the one arm whose neurons are not those of the others.
+pub(crate) const ALL_DATA: &str = "all data";
+
 /// All arms of one seed.
-pub(crate) fn run(task: &Task, extent: Extent, seed: u64) -> Result<Outcomes> {
-    let mut outcomes = Outcomes::default();
-    for place in 0..extent.neurons {
-        let shard = Shard::new(place, extent.neurons)?;
-        let [alone, longer] = alone(task, extent, place as usize, shard, seed)?;
-        outcomes.alone.push(alone);
-        outcomes.longer.push(longer);
+pub(crate) fn run(task: &Task, extent: Extent, seed: u64) -> Result<Vec<Arm>> {
+    let places = 0..extent.neurons as usize;
+    let shards = (0..extent.neurons)
+        .map(|place| Shard::new(place, extent.neurons))
+        .collect::<Result<Vec<_>, _>>()?;
+    let neuron = |place: usize| Neuron::new(task, place, shards[place], seed);
+
+    let both = places
+        .clone()
+        .map(|place| alone(task, extent, neuron(place)?))
+        .collect::<Result<Vec<_>>>()?;
+    let arm = |name, outcomes| Arm { name, outcomes };
+    let mut arms = vec![
+        arm(ALONE, both.iter().map(|[alone, _]| *alone).collect()),
+        arm("longer", both.iter().map(|[_, longer]| *longer).collect()),
+    ];
+    for way in &WAYS {
+        let neurons = places.clone().map(|place| {
+            let asked = match way.asked {
+                Asked::Nobody => Vec::new(),
+                Asked::Itself => vec![place],
+                Asked::Others => places.clone().filter(|&other| other != place).collect(),
+            };
+            Ok(neuron(place)?.asking(asked).learning(way.lesson))
+        });
+        let branches = together(task, extent, neurons)?;
+        let [local, network] = [branches.local, branches.network];
+        arms.extend(way.local.map(|name| arm(name, local)));
+        arms.extend(way.network.map(|name| arm(name, network)));
     }
     let brief = Extent {
         longer: 1,
         ..extent
     };
-    let [whole, _] = alone(task, brief, 0, Shard::WHOLE, seed)?;
-    outcomes.whole.push(whole);
-    together(task, extent, seed, &mut outcomes)?;
-    Ok(outcomes)
+    let [whole, _] = alone(task, brief, Neuron::new(task, 0, Shard::WHOLE, seed)?)?;
+    arms.push(arm(ALL_DATA, vec![whole]));
+    Ok(arms)
+}
+
+/// Both branches of all neurons of one seed; none of the network for those who ask nobody.
+#[derive(Debug, Default)]
+struct Branches {
+    local: Vec<Outcome>,
+    network: Vec<Outcome>,
 }
 
 /// One neuron without others: after `steps`, and after as many times that as `longer` says.
-fn alone(
-    task: &Task,
-    extent: Extent,
-    place: usize,
-    shard: Shard,
-    seed: u64,
-) -> Result<[Outcome; 2]> {
-    let mut neuron = Neuron::new(task, place, shard, seed)?;
+fn alone(task: &Task, extent: Extent, mut neuron: Neuron) -> Result<[Outcome; 2]> {
+    let nobody = Served::new();
     let mut evaluations = Vec::new();
     let mut until = |steps: u64| -> Result<Outcome> {
         while (evaluations.len() as u64) < steps / extent.every {
             for _ in 0..extent.every {
-                neuron.step(None)?;
+                neuron.step(&nobody)?;
             }
-            evaluations.push(neuron.evaluate(task, None)?);
+            evaluations.push(neuron.evaluate(task, &nobody)?);
         }
         outcome(&neuron, evaluations.iter().map(|each| each.local))
     };
@@ -88,13 +162,12 @@ fn alone(
 }
 
 /// All neurons, a step each in turn. What is served changes between two rounds only, so turns do not matter.
-fn together(task: &Task, extent: Extent, seed: u64, outcomes: &mut Outcomes) -> Result<()> {
-    let mut neurons = (0..extent.neurons)
-        .map(|place| {
-            let shard = Shard::new(place, extent.neurons)?;
-            Neuron::new(task, place as usize, shard, seed)
-        })
-        .collect::<Result<Vec<_>>>()?;
+fn together(
+    task: &Task,
+    extent: Extent,
+    neurons: impl Iterator<Item = Result<Neuron>>,
+) -> Result<Branches> {
+    let mut neurons = neurons.collect::<Result<Vec<_>>>()?;
     let mut evaluations: Vec<Vec<Evaluation>> = neurons.iter().map(|_| Vec::new()).collect();
     // Untrained at first, then the best of each so far.
     let mut served: Served = neurons.iter().map(Neuron::copy).collect();
@@ -102,11 +175,11 @@ fn together(task: &Task, extent: Extent, seed: u64, outcomes: &mut Outcomes) -> 
     for _ in 0..extent.steps / extent.every {
         for _ in 0..extent.every {
             for neuron in &mut neurons {
-                neuron.step(Some(&served))?;
+                neuron.step(&served)?;
             }
         }
         for (neuron, evaluations) in neurons.iter_mut().zip(&mut evaluations) {
-            evaluations.push(neuron.evaluate(task, Some(&served))?);
+            evaluations.push(neuron.evaluate(task, &served)?);
         }
         for (place, neuron) in neurons.iter().enumerate() {
             let loss = evaluations[place].last().context("just pushed")?.local[0].loss;
@@ -116,13 +189,16 @@ fn together(task: &Task, extent: Extent, seed: u64, outcomes: &mut Outcomes) -> 
             }
         }
     }
+    let mut branches = Branches::default();
     for (neuron, evaluations) in neurons.iter().zip(&evaluations) {
         let local = evaluations.iter().map(|each| each.local);
-        outcomes.local.push(outcome(neuron, local)?);
-        let network = evaluations.iter().filter_map(|each| each.network);
-        outcomes.network.push(outcome(neuron, network)?);
+        branches.local.push(outcome(neuron, local)?);
+        let network: Vec<_> = evaluations.iter().filter_map(|each| each.network).collect();
+        if !network.is_empty() {
+            branches.network.push(outcome(neuron, network.into_iter())?);
+        }
     }
-    Ok(())
+    Ok(branches)
 }
 
 /// The evaluation that is best on the half that is chosen by, as the other half has it.

@@ -5,15 +5,18 @@
 //! ```
 //!
 //! Neurons in one process, each with a shard of its own of the training examples; a peer answers from the copy that it
-//! serves, without a wire. Everything else is as `neuron train` does it: perceive, route, ask, join, conclude, backward over
-//! three losses, clip, SGD on model and router; after each evaluation, a neuron serves the best copy of itself so far. One
-//! seed gives the same models, shards and batches in all arms:
+//! serves, without a wire. Everything else is as `neuron train` does it: perceive, route, ask, join, conclude, backward, clip,
+//! SGD on model and router; after each evaluation, a neuron serves the best copy of itself so far. One seed gives the same
+//! models, shards and batches in all arms:
 //!
 //! * *alone*: on its shard, without others.
-//! * *longer*: the same, with more steps: at least what a neuron among others costs, with what the others compute for it.
-//! * *local*: among others; the local branch, which is what peers are served and what works without the others.
-//! * *network*: among others; the network branch, with what the others say as context.
-//! * *all data*: alone with all shards: what there is to gain, at most.
+//! * *longer*: the same, with more steps: no less than what a neuron among others computes for itself.
+//! * *smoothed*: alone, with smoothed labels: what soft targets do without anything that anybody knows.
+//! * *asking*: learns alone, and asks the others when it is measured: what many know together, before anybody learned from it.
+//! * *encodings*: learns from how the others encode; *local* and *network* branch.
+//! * *predictions*: learns from what the others predict, which is the default; both branches.
+//! * *itself*: as *predictions*, but each asks the copy that it serves, and nobody else: what imitation does without others.
+//! * *all data*: alone with all shards: what more data would do.
 //!
 //! Held-out examples are in two halves: by one it is chosen which evaluation counts, by the other that is measured. Figures
 //! are means and standard deviations over neurons and seeds; *less alone* is of the differences from the same neuron alone.
@@ -40,11 +43,14 @@ use crate::{
 #[command(about = "Compares neurons that ask each other with neurons that do not")]
 struct Arguments {
     /// What is learned.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Digits, Name::Synthetic, Name::Text])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Digits, Name::Synthetic, Name::Text, Name::LittleText])]
     tasks: Vec<Name>,
-    /// How many seeds, from 1 on.
+    /// How many seeds.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
     /// Neurons that share the examples.
     #[arg(long, default_value_t = 4)]
     neurons: u32,
@@ -71,7 +77,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     ensure!(
-        arguments.neurons > 1 && arguments.seeds > 0 && arguments.longer > 0,
+        arguments.neurons > 1 && arguments.seeds > 0,
         "a comparison takes two neurons and a seed"
     );
     tch::set_num_threads(1);
@@ -95,7 +101,7 @@ fn compare(name: Name, arguments: &Arguments) -> Result<Report> {
     let extent = Extent {
         neurons: arguments.neurons,
         steps: arguments.steps.unwrap_or(task.steps),
-        longer: arguments.longer,
+        longer: arguments.longer.max(1),
         every: arguments.every,
     };
     ensure!(
@@ -103,9 +109,10 @@ fn compare(name: Name, arguments: &Arguments) -> Result<Report> {
         "--steps must reach the first evaluation, after --every"
     );
     let mut outcomes = Vec::new();
-    for seed in 1..=arguments.seeds {
+    let first = arguments.first_seed;
+    for seed in first..first.saturating_add(arguments.seeds) {
         outcomes.push(arms::run(&task, extent, seed)?);
-        eprintln!("{}: seed {seed} of {}", task.name, arguments.seeds);
+        eprintln!("{}: seed {seed} is done", task.name);
     }
     Ok(Report::new(task.name, &outcomes))
 }

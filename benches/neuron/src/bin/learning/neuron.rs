@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use neuron_learn::{
+    codistillation,
     dataset::Shard,
     loss::{self, IGNORED},
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
-    router::{Joined, Router, RouterConfig},
+    router::{Joined, Router, RouterConfig, Routes},
     source::{Batch, Source},
-    synapse::{Mode, Synapse},
+    synapse::{Labels, Mode, Perception, Synapse, SynapseOutput},
 };
 use neuron_wallet::PublicKey;
 use tch::{Kind, Tensor};
@@ -24,21 +25,47 @@ const MAX_NORM: f64 = 1.0;
 const KEY_DIM: i64 = 100;
 /// What `neuron train` has by default.
 const TOPK: i64 = 10;
+/// What `neuron train` has by default: the share of the local loss that imitates.
+const IMITATION: f64 = 0.5;
+/// Share of a smoothed label that is spread over all classes. (C. Szegedy and others, *Rethinking the Inception
+/// architecture*, 2016, 7.)
+const SMOOTHING: f64 = 0.1;
 
 /// Everything that training holds.
 pub(crate) struct Neuron {
-    place: usize,
+    /// Places of those that it asks; none if it is alone.
+    asked: Vec<usize>,
     seed: u64,
     step: u64,
     learning_rate: f64,
     synapse: Box<dyn Synapse>,
     router: Router,
+    lesson: Lesson,
     sgd: Sgd,
     stream: Box<dyn Source>,
     /// Training, without what others computed for it.
     pub(crate) own: Duration,
     /// What others computed for it while it trained.
     pub(crate) others: Duration,
+}
+
+/// What is learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// Labels; those that are asked are asked when it is measured only, for what they predict.
+    Labels,
+    /// Labels that leave some probability to all other classes.
+    Smoothed,
+    /// Labels, and what those that are asked predict.
+    Predictions,
+    /// Labels, and how those that are asked encode.
+    Encodings,
+}
+
+/// What was said about a batch.
+struct Said {
+    routes: Routes,
+    joined: Joined,
 }
 
 /// What all neurons serve: copies, without gradients.
@@ -72,12 +99,13 @@ impl Neuron {
             topk: TOPK,
         };
         Ok(Neuron {
-            place,
+            asked: Vec::new(),
             seed,
             step: 0,
             learning_rate: task.learning_rate,
             router: Router::new(widths, seed, synapse.device()),
             synapse,
+            lesson: Lesson::Labels,
             sgd: Sgd::new(SgdConfig::default()),
             stream: task.stream(shard, seed)?,
             own: Duration::ZERO,
@@ -85,25 +113,42 @@ impl Neuron {
         })
     }
 
+    /// Lets it ask those at these places.
+    pub(crate) fn asking(self, asked: Vec<usize>) -> Neuron {
+        Neuron { asked, ..self }
+    }
+
+    /// What it learns from.
+    pub(crate) fn learning(self, lesson: Lesson) -> Neuron {
+        Neuron { lesson, ..self }
+    }
+
     /// What it would serve now.
     pub(crate) fn copy(&self) -> Box<dyn Synapse> {
         self.synapse.copy()
     }
 
-    /// One batch, with the others where there are any.
-    pub(crate) fn step(&mut self, served: Option<&Served>) -> Result<()> {
+    /// One batch.
+    pub(crate) fn step(&mut self, served: &Served) -> Result<()> {
         let (started, others) = (processor::time()?, self.others);
         // The same numbers are dropped in all arms.
         tch::manual_seed(i64::try_from(self.seed * 1_000_000 + self.step)?);
         let (_, batch) = self.stream.draw()?;
         let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
-        let said = self.consult(served, &batch.inputs, &perception.context)?;
-        let network = said.as_ref().map(Joined::context);
-        let output = self
-            .synapse
-            .conclude(&perception, Some(&batch.labels), network)?;
-        let loss = output.loss.context("the batch has labels")?;
-
+        let said = match self.lesson {
+            Lesson::Labels | Lesson::Smoothed => None,
+            Lesson::Predictions | Lesson::Encodings => {
+                self.consult(served, &batch.inputs, &perception.context)?
+            }
+        };
+        let output = self.conclude(&perception, Some(&batch.labels), said.as_ref())?;
+        let mut loss = output.loss.context("the batch has labels")?;
+        if self.lesson == Lesson::Smoothed {
+            let target = &output.local_target;
+            let all_alike = target.zeros_like().softmax(-1, Kind::Float);
+            let smooth = loss::imitation(target, &all_alike, &batch.labels.targets)?;
+            loss = loss * (1.0 - SMOOTHING) + smooth * SMOOTHING;
+        }
         let mut parameters = self.synapse.parameters();
         if said.is_some() {
             parameters.append(&mut self.router.parameters());
@@ -125,42 +170,74 @@ impl Neuron {
         Ok(())
     }
 
-    /// What the others say, joined.
+    /// What those that it asks say, joined.
     fn consult(
         &mut self,
-        served: Option<&Served>,
+        served: &Served,
         inputs: &Tensor,
         context: &Tensor,
-    ) -> Result<Option<Joined>> {
-        let Some(served) = served else {
+    ) -> Result<Option<Said>> {
+        if self.asked.is_empty() {
             return Ok(None);
+        }
+        let hotkeys: Vec<PublicKey> = self.asked.iter().map(|&place| hotkey(place)).collect();
+        let wants_encodings = self.lesson == Lesson::Encodings;
+        let context = match wants_encodings {
+            true => context.shallow_clone(),
+            false => context.detach(),
         };
-        let others: Vec<usize> = (0..served.len()).filter(|&i| i != self.place).collect();
-        let hotkeys: Vec<PublicKey> = others.iter().map(|&i| hotkey(i)).collect();
-        let (requests, routes) = self.router.route(&hotkeys, context, inputs)?;
+        let (requests, routes) = self.router.route(&hotkeys, &context, inputs)?;
         let asked = processor::time()?;
         let modality = self.synapse.modality();
-        let answers = others
+        let answer = |place: usize, rows: &Tensor| match wants_encodings {
+            true => served[place].encode(modality, rows),
+            false => served[place].local_target(modality, rows),
+        };
+        let answers = self
+            .asked
             .iter()
             .zip(&requests)
-            .map(|(&other, rows)| {
+            .map(|(&place, rows)| {
                 let _no_grad = tch::no_grad_guard();
                 let is_asked = rows.size()[0] > 0;
-                let answer = is_asked.then(|| served[other].encode(modality, rows));
-                Ok(answer.transpose()?)
+                Ok(is_asked.then(|| answer(place, rows)).transpose()?)
             })
             .collect::<Result<Vec<_>>>()?;
         self.others += processor::time()? - asked;
-        // [batch, d_model] of images, [batch, seq, d_model] of text
-        let mut shape = vec![self.synapse.d_model()];
-        if let [_, seq] = inputs.size()[..] {
-            shape.insert(0, seq);
-        }
-        Ok(Some(self.router.join_level(&routes, &answers, &shape)?))
+        let shape = answers
+            .iter()
+            .flatten()
+            .next()
+            .context("each row is asked of somebody")?
+            .size();
+        let joined = match wants_encodings {
+            true => self.router.join_level(&routes, &answers, &shape[1..])?,
+            false => codistillation::join(&self.router, &routes, &answers, &shape[1..])?,
+        };
+        Ok(Some(Said { routes, joined }))
+    }
+
+    /// What it makes of a batch with what was said, as `neuron train` does.
+    fn conclude(
+        &self,
+        perception: &Perception,
+        labels: Option<&Labels>,
+        said: Option<&Said>,
+    ) -> Result<SynapseOutput> {
+        let wants_encodings = self.lesson == Lesson::Encodings;
+        let context = said.filter(|_| wants_encodings);
+        let context = context.map(|said| said.joined.context());
+        let output = self.synapse.conclude(perception, labels, context)?;
+        Ok(match said {
+            Some(Said { routes, joined }) if !wants_encodings => {
+                codistillation::conclude(output, routes, joined, labels, IMITATION)?
+            }
+            _ => output,
+        })
     }
 
     /// Measures both branches on what is held out.
-    pub(crate) fn evaluate(&mut self, task: &Task, served: Option<&Served>) -> Result<Evaluation> {
+    pub(crate) fn evaluate(&mut self, task: &Task, served: &Served) -> Result<Evaluation> {
         let _no_grad = tch::no_grad_guard();
         let others = self.others;
         let mut halves = Vec::new();
@@ -182,20 +259,20 @@ impl Neuron {
     fn measure(
         &mut self,
         held_out: &[Batch],
-        served: Option<&Served>,
+        served: &Served,
     ) -> Result<(Quality, Option<Quality>)> {
         let (mut local, mut network) = (Sum::default(), Sum::default());
+        let is_network = !self.asked.is_empty();
         for batch in held_out {
             let perception = self.synapse.perceive(&batch.inputs, Mode::Evaluation)?;
             let said = self.consult(served, &batch.inputs, &perception.context)?;
-            let context = said.as_ref().map(Joined::context);
-            let output = self.synapse.conclude(&perception, None, context)?;
+            let output = self.conclude(&perception, None, said.as_ref())?;
             local.add(batch, &output.local_target)?;
             if let Some(target) = &output.network_target {
                 network.add(batch, target)?;
             }
         }
-        Ok((local.mean(), served.map(|_| network.mean())))
+        Ok((local.mean(), is_network.then(|| network.mean())))
     }
 }
 

@@ -6,7 +6,7 @@ use neuron_benches::table::table;
 use serde_json::{Value, json};
 
 use crate::{
-    arms::{Outcome, Outcomes},
+    arms::{self, ALL_DATA, ALONE, Outcome},
     neuron::Quality,
 };
 
@@ -32,25 +32,20 @@ pub(crate) struct Spread {
 }
 
 impl Report {
-    pub(crate) fn new(task: &'static str, seeds: &[Outcomes]) -> Report {
-        let all = |arm: fn(&Outcomes) -> &Vec<Outcome>| -> Vec<Outcome> {
-            seeds.iter().flat_map(arm).copied().collect()
+    /// Of all seeds of a task.
+    pub(crate) fn new(task: &'static str, seeds: &[Vec<arms::Arm>]) -> Report {
+        let of_all_seeds = |name: &str| -> Vec<Outcome> {
+            let arms = seeds.iter().flatten().filter(|arm| arm.name == name);
+            arms.flat_map(|arm| arm.outcomes.iter().copied()).collect()
         };
-        let alone = || Some(all(|seed| &seed.alone));
-        let arm = |name, outcomes, alone| Arm {
-            name,
-            outcomes,
-            alone,
-        };
+        let arms = seeds.iter().take(1).flatten().map(|arm| Arm {
+            name: arm.name,
+            outcomes: of_all_seeds(arm.name),
+            alone: (![ALONE, ALL_DATA].contains(&arm.name)).then(|| of_all_seeds(ALONE)),
+        });
         Report {
             task,
-            arms: vec![
-                arm("alone", all(|seed| &seed.alone), None),
-                arm("longer", all(|seed| &seed.longer), alone()),
-                arm("local", all(|seed| &seed.local), alone()),
-                arm("network", all(|seed| &seed.network), alone()),
-                arm("all data", all(|seed| &seed.whole), None),
-            ],
+            arms: arms.collect(),
         }
     }
 }
