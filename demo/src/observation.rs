@@ -182,11 +182,11 @@ pub(crate) struct Step {
     pub(crate) time: f64,
     /// The sum that is minimised.
     pub(crate) loss: Option<f64>,
-    /// Of predictions that use the student's guess of the network's answer.
+    /// Of the model's own predictions.
     pub(crate) local_loss: Option<f64>,
-    /// Of predictions that use the network's answer.
+    /// Of predictions with those of the peers.
     pub(crate) network_loss: Option<f64>,
-    /// Between the student's guess and the network's answer.
+    /// Between the model's predictions and those of its peers.
     pub(crate) distillation_loss: Option<f64>,
     /// Milliseconds that it took.
     pub(crate) step_ms: f64,

@@ -55,8 +55,8 @@ fn introduction(observation: &Observation, page: &mut Page) {
     let plan = &observation.plan;
     page.paragraph(&format!(
         "Each neuron trains the same kind of model to {}, on a part of the {} that is its own. At \
-         every step its router sends samples to peers, over mutual TLS, and joins what they answer; a student network learns \
-         to guess that answer. The neuron also keeps a running opinion of its peers, and puts it on the chain as its row of \
+         every step its router sends samples to peers, over mutual TLS, and joins what they predict; the model learns from \
+         its labels and from that, half and half. The neuron also keeps a running opinion of its peers, and puts it on the chain as its row of \
          the weight matrix. Every {} blocks of {} s the chain turns all rows into incentive and pays by it.",
         plan.task.aim(),
         plan.task.samples(),
@@ -131,10 +131,9 @@ fn learning(observation: &Observation, page: &mut Page) {
     );
     page.paragraph(&format!(
         "Accuracy on {} that nobody trains on, the same ones for all, at each neuron's last evaluation. With the network: \
-         the model is given its peers' answers. Without its answers: the same model at the same moment, given its student's \
-         guess instead. Trained alone: another model with the same seed, the same samples in the same order and as many \
-         steps, that never had a peer. A step in the network minimises two losses of the same batch, with the answers and \
-         without; a step alone only one, so that early in training some of the gain is not the peers'.",
+         its predictions and its peers', joined. Without its answers: the same model at the same moment, by itself. Trained \
+         alone: another model with the same seed, the same samples in the same order and as many steps, that never had a \
+         peer. Some of the gain is that of softer labels, which docs/learning.md tells apart.",
         observation.plan.task.told()
     ));
     figures::mean_accuracy(observation, page);

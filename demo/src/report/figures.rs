@@ -128,9 +128,10 @@ pub(super) fn losses(observation: &Observation, page: &mut Page) {
         page.figure(
             &[(String::new(), svg)],
             &[],
-            "The three losses whose sum each neuron minimises, mean of the honest neurons. Network and local: cross-entropy, in \
-             nats, of predictions with the peers' answer and with the student's guess of it. Distillation: mean squared error \
-             of that guess. Dotted: the local loss of the models that trained alone.",
+            "What each neuron minimises, mean of the honest neurons, in nats. Network and local: cross-entropy of the labels \
+             with the predictions of all joined, by which the router learns, and of the model itself. Distillation: \
+             cross-entropy of its predictions with those of its peers. Dotted: the local loss of the models that trained \
+             alone.",
         );
     }
 }

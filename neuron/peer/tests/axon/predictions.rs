@@ -95,7 +95,7 @@ async fn an_output_of_another_version_is_refused() {
     let axon = Setup::default().start().await;
     let client = axon.client("//Alice").await;
     let asked = v1::ForwardRequest {
-        output: 1 + i32::from(Output::Prediction),
+        output: 1 + i32::from(Output::Target),
         ..request(&[[1.0, 2.0]])
     };
     assert_eq!(refusal(&client, asked).await, Code::InvalidRequest);
