@@ -33,9 +33,11 @@ pub struct SynapseOutput {
     pub network_target: Option<Tensor>,
     /// Negative log-likelihood of the labels under the network branch.
     pub network_target_loss: Option<Tensor>,
-    /// Mean squared difference between the student and the network.
+    /// Mean squared difference between the student and the network; among peers that
+    /// [predict](crate::codistillation::conclude), the cross entropy with their predictions.
     pub distillation_loss: Option<Tensor>,
-    /// The sum of the losses that exist, with coefficients of one; none if none does.
+    /// What is minimised: the sum of the losses that exist, with coefficients of one, and none if none does; among peers that
+    /// predict, as [`codistillation`](crate::codistillation) has it.
     pub loss: Option<Tensor>,
 }
 

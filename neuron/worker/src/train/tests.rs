@@ -416,6 +416,38 @@ fn neurons_learn_from_each_other() {
 }
 
 #[test]
+fn peers_move_the_model_by_what_is_imitated_and_by_nothing_else() {
+    // Given a model that is trained alone, with gradients that the router's cannot shorten,
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let with = |imitation| {
+        let mut config = config(3);
+        config.descent.max_norm = None;
+        TrainerConfig {
+            imitation,
+            ..config
+        }
+    };
+    let model = |mut trainer: Trainer| {
+        (0..3).for_each(|_| trainer.step().unwrap());
+        let parameters = trainer.synapse.parameters();
+        parameters.values().map(Tensor::copy).collect::<Vec<_>>()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let alone = model(Trainer::new(with(0.0), parts(folder.path())));
+    let is_as_alone = |imitation| {
+        let trainer = network.trainer(with(imitation), parts(folder.path()));
+        let among = model(trainer);
+        alone
+            .iter()
+            .zip(&among)
+            .all(|(one, other)| one.equal(other))
+    };
+    // when it is trained among peers, then what it imitates moves it, and neither the mixture's loss nor the router does.
+    assert!(is_as_alone(0.0));
+    assert!(!is_as_alone(0.5));
+}
+
+#[test]
 fn who_answers_garbage_is_thought_less_of() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[
