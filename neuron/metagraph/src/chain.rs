@@ -18,7 +18,7 @@ use subxt::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    ChainError, Entry, Hyperparameters, Matrix, Metagraph, Network, Stake,
+    ChainError, Entry, Hyperparameters, Matrix, Metagraph, Network, Stake, WeightRow,
     api::{self, NetId, runtime_types::incentive::uid::Uid},
     error::Fault,
     submit::Accounts,
@@ -194,6 +194,28 @@ impl Chain {
             }
         })
         .await
+    }
+
+    /// Whether setting `row` for `uid` would change nothing: see [`WeightRow::counts_already`].
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::NoSuchNetwork`], or what comes of asking.
+    pub async fn counts_already(
+        &self,
+        netid: u16,
+        uid: u16,
+        row: &WeightRow,
+    ) -> Result<bool, ChainError> {
+        let at = At::Block(self.block(At::Best).await?.hash);
+        let stored = self.weight_row(netid, uid, at).await?;
+        if !row.is_unchanged(&stored) {
+            return Ok(false);
+        }
+        let metagraph = self.metagraph(netid, at).await?;
+        let cutoff = self.hyperparameters(netid, at).await?.activity_cutoff;
+        let rater = metagraph.neuron(uid);
+        Ok(rater.is_some_and(|rater| row.counts_already(rater, &stored, &metagraph, cutoff)))
     }
 
     /// The first block in which the next epoch of a network is due.

@@ -12,7 +12,7 @@
 
 use serde::Serialize;
 
-use crate::Entry;
+use crate::{Entry, Metagraph, Neuron};
 
 /// What is divided among the peers of a row.
 const WHOLE: u32 = u32::MAX;
@@ -114,9 +114,34 @@ impl WeightRow {
             .collect()
     }
 
-    /// Whether the chain has this row already, `stored` being what it has: setting it again would say nothing new.
+    /// Whether the chain has this row already, `stored` being what it has.
+    ///
+    /// That alone is no reason not to set it again: see [`WeightRow::counts_already`].
     pub fn is_unchanged(&self, stored: &[Entry]) -> bool {
         self.entries() == stored
+    }
+
+    /// Whether setting this row for `rater` would change nothing: the chain has the same, and what it has counts.
+    ///
+    /// A stored row stops to count in two ways, and setting it again is what mends both:
+    ///
+    /// * an entry for a neuron that took its uid after the row was set, or in the same block, means the one before: it counts for nothing;
+    /// * a rater whose row is older than `activity_cutoff` blocks is inactive, and its stake does not vote. A row is renewed when
+    ///   half of that has passed, so that it is never missed by who sets rows a few blocks late.
+    pub fn counts_already(
+        &self,
+        rater: &Neuron,
+        stored: &[Entry],
+        metagraph: &Metagraph,
+        activity_cutoff: u32,
+    ) -> bool {
+        let set_at = rater.last_update;
+        let age = metagraph.block.number.saturating_sub(set_at);
+        let means_those_there_now = self.parts.iter().all(|(uid, _)| {
+            let rated = metagraph.neuron(*uid);
+            rated.is_some_and(|rated| set_at > rated.registered_at)
+        });
+        self.is_unchanged(stored) && means_those_there_now && age <= activity_cutoff / 2
     }
 }
 
@@ -174,6 +199,8 @@ fn give_leftover_to_largest(parts: &mut [(u16, u32)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::BlockRef;
+    use neuron_wallet::PublicKey;
     use proptest::prelude::*;
 
     fn parts(scores: &[f64]) -> Vec<(u16, u32)> {
@@ -248,6 +275,92 @@ mod tests {
                 .unwrap()
                 .is_unchanged(&row.entries())
         );
+    }
+
+    /// A neuron that has done nothing but register.
+    fn neuron(uid: u16, registered_at: u32) -> Neuron {
+        Neuron {
+            uid,
+            hotkey: PublicKey([1; 32]),
+            coldkey: PublicKey([2; 32]),
+            endpoint: None,
+            stake: 0,
+            earned: 0,
+            registered_at,
+            last_update: registered_at,
+            active: true,
+            validator_permit: true,
+            rank: 0,
+            trust: 0,
+            consensus: 0,
+            incentive: 0,
+            dividends: 0,
+            validator_trust: 0,
+            emission: 0,
+        }
+    }
+
+    /// The one that rates, as uid 2.
+    fn rater(set_at: u32) -> Neuron {
+        Neuron {
+            last_update: set_at,
+            ..neuron(2, 0)
+        }
+    }
+
+    /// A network in block 1,000 in which these are registered, by uid.
+    fn metagraph(registered_at: &[u32]) -> Metagraph {
+        let neurons = (0..).zip(registered_at);
+        Metagraph {
+            block: BlockRef {
+                number: 1_000,
+                hash: Default::default(),
+            },
+            netid: 0,
+            task: "digits".into(),
+            owner: None,
+            max_neurons: 256,
+            registration_price: 0,
+            pending: 0,
+            previous_epoch: 980,
+            next_epoch: 1_000,
+            neurons: neurons.map(|(uid, at)| neuron(uid, *at)).collect(),
+            by_hotkey: [].into(),
+        }
+    }
+
+    #[test]
+    fn a_row_is_renewed_before_its_rater_is_inactive() {
+        let row = WeightRow::quantise(&[(0, 0.25), (1, 0.75)]).unwrap();
+        let metagraph = metagraph(&[10, 20]);
+        let counts =
+            |set_at, cutoff| row.counts_already(&rater(set_at), &row.entries(), &metagraph, cutoff);
+        assert!(counts(1_000, 100));
+        assert!(counts(950, 100));
+        assert!(!counts(949, 100));
+        assert!(counts(949, 102));
+    }
+
+    #[test]
+    fn a_row_is_renewed_for_who_took_the_place_of_another() {
+        let row = WeightRow::quantise(&[(0, 0.25), (1, 0.75)]).unwrap();
+        let counts = |registered_at: &[u32]| {
+            let metagraph = metagraph(registered_at);
+            row.counts_already(&rater(990), &row.entries(), &metagraph, 5_000)
+        };
+        assert!(counts(&[10, 989]));
+        assert!(!counts(&[10, 990]), "of the same block it does not count");
+        assert!(!counts(&[991, 10]));
+        assert!(!counts(&[10]), "who is gone is not rated");
+    }
+
+    #[test]
+    fn another_row_never_counts_already() {
+        let row = WeightRow::quantise(&[(0, 0.25), (1, 0.75)]).unwrap();
+        let (rater, metagraph) = (rater(990), metagraph(&[0, 0]));
+        for stored in [&[(0, 65_535)][..], &[]] {
+            assert!(!row.counts_already(&rater, stored, &metagraph, 5_000));
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn describe(shown: &Rows) -> String {
 struct Set {
     netid: u16,
     uid: u16,
-    /// The block that has it; none if the chain had the same row already.
+    /// The block that has it; none if the chain had the same row already, and it counts.
     block: Option<u32>,
     row: Vec<(u16, u16)>,
 }
@@ -119,8 +119,7 @@ async fn set(global: &Global, opinions: &[Opinion]) -> anyhow::Result<Option<Set
     let chain = global.connect().await?;
     let uid = own_uid(&chain, global).await?;
     let entries = row.entries();
-    let stored = chain.weight_row(global.netid, uid, At::Best).await?;
-    if row.is_unchanged(&stored) {
+    if chain.counts_already(global.netid, uid, &row).await? {
         return Ok(Some(Set {
             netid: global.netid,
             uid,
@@ -162,7 +161,7 @@ fn describe_set(set: &Set) -> String {
             set.uid, set.netid
         ),
         None => format!(
-            "The weights of uid {} in network {} are the same already; nothing was done",
+            "The weights of uid {} in network {} are the same already, and count; nothing was done",
             set.uid, set.netid
         ),
     }

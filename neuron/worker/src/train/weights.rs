@@ -7,7 +7,7 @@
 use std::{sync::mpsc, time::Duration};
 
 use neuron_learn::events;
-use neuron_metagraph::{At, Call, Chain, WeightRow};
+use neuron_metagraph::{Call, Chain, SubmitError, WeightRow};
 use neuron_wallet::Keypair;
 use tokio::sync::mpsc as tasks;
 
@@ -39,22 +39,41 @@ impl Order {
             result: result.into(),
         }
     }
+
+    /// Nothing is left to be done about it.
+    fn ended(&self, result: &str) -> Outcome {
+        Outcome {
+            event: self.event(result),
+            may_try_again: false,
+        }
+    }
+}
+
+/// What came of a row.
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    /// For the run log.
+    event: events::Weights,
+    /// Whether the chain has not said no: in another block it may take it.
+    may_try_again: bool,
 }
 
 /// The trainer's end.
 #[derive(Debug)]
 pub(crate) struct WeightSetter {
     orders: tasks::Sender<Order>,
-    results: mpsc::Receiver<events::Weights>,
+    results: mpsc::Receiver<Outcome>,
     /// The epoch that has its row, by the block in which it ends.
     done_for: Option<u32>,
+    /// The block in which a row was due that may be tried again: in a later one.
+    failed_in: Option<u32>,
 }
 
 /// The other end.
 #[derive(Debug)]
 pub(crate) struct Orders {
     orders: tasks::Receiver<Order>,
-    results: mpsc::Sender<events::Weights>,
+    results: mpsc::Sender<Outcome>,
 }
 
 /// Both ends. One row may be on its way at a time.
@@ -65,6 +84,7 @@ pub(crate) fn weight_setter() -> (WeightSetter, Orders) {
         orders,
         results,
         done_for: None,
+        failed_in: None,
     };
     let other_end = Orders {
         orders: to_set,
@@ -81,7 +101,8 @@ impl WeightSetter {
             u64::from(view.previous_epoch),
             u64::from(view.next_epoch),
         );
-        self.done_for != Some(view.next_epoch) && 2 * block >= from + to
+        let is_late_enough = self.failed_in.is_none_or(|failed| view.block > failed);
+        self.done_for != Some(view.next_epoch) && 2 * block >= from + to && is_late_enough
     }
 
     /// Sends a row on its way, unless the one before is still on its own, or this neuron may set none. Gives what there is
@@ -97,9 +118,14 @@ impl WeightSetter {
         None
     }
 
-    /// What came of rows since the last time.
-    pub(crate) fn results(&self) -> Vec<events::Weights> {
-        self.results.try_iter().collect()
+    /// What came of rows since the last time. One that did not reach the chain is due again, in a later block.
+    pub(crate) fn results(&mut self) -> Vec<events::Weights> {
+        let outcomes: Vec<_> = self.results.try_iter().collect();
+        if let Some(last) = outcomes.last().filter(|last| last.may_try_again) {
+            self.done_for = None;
+            self.failed_in = Some(last.event.block);
+        }
+        outcomes.into_iter().map(|outcome| outcome.event).collect()
     }
 }
 
@@ -113,18 +139,17 @@ impl Orders {
     /// Brings rows to the chain until the trainer is gone.
     pub(crate) async fn carry_out(mut self, chain: Chain, netid: u16, hotkey: Keypair) {
         while let Some(order) = self.orders.recv().await {
-            let result = set(&chain, netid, &hotkey, &order).await;
+            let outcome = set(&chain, netid, &hotkey, &order).await;
             // Nobody listens any more when training is over.
-            let _ = self.results.send(order.event(result));
+            let _ = self.results.send(outcome);
         }
     }
 }
 
-async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> String {
-    match chain.weight_row(netid, order.uid, At::Best).await {
-        Ok(stored) if order.row.is_unchanged(&stored) => return "unchanged".to_owned(),
-        // What is there cannot be told; setting it again is no harm.
-        Ok(_) | Err(_) => {}
+async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> Outcome {
+    // Where that cannot be told, setting it again is no harm.
+    if let Ok(true) = chain.counts_already(netid, order.uid, &order.row).await {
+        return order.ended("unchanged");
     }
     let call = Call::SetWeights {
         netid,
@@ -134,18 +159,32 @@ async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> Stri
     match chain.submit(call, hotkey, DEADLINE).await {
         Ok(included) => {
             tracing::info!(block = included.block_number, "weights set");
-            "included".to_owned()
+            order.ended("included")
         }
         Err(error) => {
             tracing::warn!(%error, "weights not set");
-            format!("refused: {error}")
+            Outcome {
+                event: order.event(format!("refused: {error}")),
+                may_try_again: !is_final(&error),
+            }
         }
+    }
+}
+
+/// Whether the chain has said no, which it would say again.
+fn is_final(error: &SubmitError) -> bool {
+    match error {
+        SubmitError::Refused(_) | SubmitError::Failed { .. } => true,
+        SubmitError::Chain(error) => !error.is_temporary(),
+        // The pool changes with every block; and a row that is in one after all is found there.
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use neuron_metagraph::{ChainError, Refusal};
 
     fn view(block: u32) -> View {
         View {
@@ -221,9 +260,38 @@ mod tests {
 
     #[test]
     fn what_came_of_a_row_is_known_later() {
-        let (setter, orders) = weight_setter();
+        let (mut setter, orders) = weight_setter();
         assert_eq!(setter.results(), []);
-        orders.results.send(order().event("included")).unwrap();
+        orders.results.send(order().ended("included")).unwrap();
         assert_eq!(setter.results()[0].result, "included");
+    }
+
+    #[test]
+    fn a_row_that_does_not_reach_the_chain_is_due_again_in_a_later_block() {
+        let failed = |error: SubmitError| Outcome {
+            event: order().event(format!("refused: {error}")),
+            may_try_again: !is_final(&error),
+        };
+        let gone = ChainError::Unreachable { tried: Vec::new() };
+        let refusal = Refusal {
+            call: "Metagraph::set_weights",
+            pallet: "Metagraph".into(),
+            error: "NoValidatorPermit".into(),
+            docs: String::new(),
+            block: None,
+        };
+        for (error, is_due_again) in [
+            (SubmitError::Chain(gone), true),
+            (SubmitError::Chain(ChainError::NoUrl), false),
+            (SubmitError::Refused(Box::new(refusal)), false),
+        ] {
+            let (mut setter, mut orders) = weight_setter();
+            setter.set(order(), &view(110));
+            orders.next().unwrap();
+            orders.results.send(failed(error)).unwrap();
+            assert_eq!(setter.results().len(), 1);
+            assert!(!setter.is_due(&view(110)), "not in the same block");
+            assert_eq!(setter.is_due(&view(111)), is_due_again);
+        }
     }
 }
