@@ -15,7 +15,7 @@ use std::{
 /// Ends with 0 if all went as it should, with 1 if something failed, and be it that one neuron ended before its time, and with
 /// 130 if somebody ended it.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "connectome-demo", version)]
+#[command(name = "connectome-demo", version, args_override_self = true)]
 pub(crate) struct Options {
     /// What the neurons learn: to read digits, or, from the text in --text, to fill gaps or to tell how it goes on.
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
@@ -29,7 +29,8 @@ pub(crate) struct Options {
     )]
     pub(crate) text: PathBuf,
 
-    /// Decides keys, initial parameters and the order of samples.
+    /// Decides keys, initial parameters and the order of samples. How many steps fall between two blocks, and so the last digits
+    /// of every figure, depend on how fast the machine is at that moment.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub(crate) seed: u64,
 

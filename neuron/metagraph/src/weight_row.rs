@@ -141,7 +141,7 @@ impl WeightRow {
             let rated = metagraph.neuron(*uid);
             rated.is_some_and(|rated| set_at > rated.registered_at)
         });
-        self.is_unchanged(stored) && means_those_there_now && age <= activity_cutoff / 2
+        self.is_unchanged(stored) && means_those_there_now && age < activity_cutoff / 2
     }
 }
 
@@ -336,9 +336,9 @@ mod tests {
         let counts =
             |set_at, cutoff| row.counts_already(&rater(set_at), &row.entries(), &metagraph, cutoff);
         assert!(counts(1_000, 100));
-        assert!(counts(950, 100));
-        assert!(!counts(949, 100));
-        assert!(counts(949, 102));
+        assert!(counts(951, 100));
+        assert!(!counts(950, 100));
+        assert!(counts(950, 102));
     }
 
     #[test]

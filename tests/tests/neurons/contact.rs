@@ -1,10 +1,10 @@
 //! Neurons that register find each other, ask each other and weigh each other.
 
-use crate::{CTM, Member, NETID, chain};
+use crate::{CTM, Member, NETID, TEMPO, chain, chain_with};
 use anyhow::{Context, Result};
 use connectome_tests::{Training, run_log::Event};
 use pallet_metagraph::{Protocol, Uid};
-use serde_json::Number;
+use serde_json::{Number, json};
 
 const MEMBERS: [Member; 2] = [
     Member {
@@ -88,4 +88,48 @@ async fn two_neurons_register_meet_and_weigh_each_other() -> Result<()> {
         assert_eq!(*began, Event::Start { uid });
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn who_has_nothing_new_to_say_goes_on_being_heard() -> Result<()> {
+    // Given two neurons that can rate only each other, so that their rows never change, where two epochs of silence
+    // end a vote,
+    let members =
+        [("heard//0", 300), ("heard//1", 200)].map(|(name, stake)| Member { name, stake });
+    let cutoff = 2 * TEMPO;
+    let hyperparameters = json!({ "activityCutoff": cutoff });
+    let node = chain_with(&[], &members, &hyperparameters).await?;
+    let mut neurons = Vec::new();
+    for member in &members {
+        neurons.push(member.operator(&node)?.train()?);
+    }
+
+    // when each has set its row, and as much time has passed again as would have ended both votes,
+    let mut first = 0;
+    for neuron in &mut neurons {
+        included(neuron).await?;
+        let set = |event: &Event| match event {
+            Event::Weights { block, .. } => Some(*block),
+            _ => None,
+        };
+        first = first.max(
+            neuron
+                .events()?
+                .iter()
+                .filter_map(set)
+                .max()
+                .context("a row is set")?,
+        );
+    }
+    let until = first + 2 * cutoff;
+
+    // then both vote.
+    let what = format!("block {until}, with two active neurons");
+    node.client
+        .until_network(NETID, &what, |state| {
+            let neurons = &state.metagraph.neurons;
+            let is_late = state.metagraph.network.previous_epoch > until;
+            (is_late && neurons.iter().all(|neuron| neuron.active)).then_some(())
+        })
+        .await
 }
