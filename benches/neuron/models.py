@@ -1,6 +1,7 @@
 """The models of `neuron` in PyTorch, eager: what bin/models.rs is measured beside.
 
-    python3 models.py MODEL THREADS        reads `train` and `infer` line by line, and answers each with seconds
+    python3 models.py MODEL THREADS        reads `train` and `infer` line by line, and answers each with seconds;
+                                           `memory`, with the MiB that its steps need
 
 The local branch of each synapse with its student, as a neuron without peers trains it: forward, loss, backward, SGD with momentum.
 Widths, batch and precision are those of bin/models.rs.
@@ -188,14 +189,15 @@ def made(name):
     return Bert(), tokens, gaps
 
 
-def peak():
+def of_memory(what):
     with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+        return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1024
 
 
 def main():
     name, threads = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(threads)
+    before = of_memory("VmRSS")
     model, inputs, labels = made(name)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
@@ -212,8 +214,8 @@ def main():
     print("ready", flush=True)
     for line in sys.stdin:
         work = line.strip()
-        if work == "peak":
-            print(peak(), flush=True)
+        if work == "memory":
+            print(of_memory("VmHWM") - before, flush=True)
             continue
         model.train(work == "train")
         began = time.perf_counter()

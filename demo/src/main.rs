@@ -40,6 +40,7 @@ use std::{
     process::{Command, ExitCode},
     thread,
 };
+use task::Task;
 
 /// What shells give for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -177,6 +178,9 @@ fn command(options: &Options) -> String {
         options.epochs,
         options.neurons
     );
+    if options.task != Task::Digits {
+        command.push_str(&format!(" --text {:?}", options.text));
+    }
     if let Some(steps) = options.steps {
         command.push_str(&format!(" --steps {steps}"));
     }

@@ -124,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_last_holds() {
+        // The script says where the report goes; a user may say otherwise.
+        let said = [
+            "connectome-demo",
+            "--report",
+            "a.html",
+            "--report",
+            "b.html",
+        ];
+        let options = Options::parse_from(said);
+        assert_eq!(options.report, Path::new("b.html"));
+    }
+
+    #[test]
     fn a_program_that_is_missing_is_named_with_what_to_do() {
         let error = program(
             Some(Path::new("/nowhere/node")),

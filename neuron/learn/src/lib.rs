@@ -9,6 +9,7 @@ pub mod flops;
 
 mod linear;
 pub mod loss;
+pub mod memory;
 pub mod model;
 mod nn;
 pub mod optim;

@@ -22,6 +22,7 @@ use neuron::{
 };
 
 fn main() -> ExitCode {
+    neuron_learn::memory::keep_freed_memory();
     let (cli, _) = match config::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(error) => return exit::report_config(error),

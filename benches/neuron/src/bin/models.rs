@@ -10,8 +10,9 @@
 //!   without a wire: from tensor of the wire to tensor of the wire, both.
 //!
 //! PyTorch runs eagerly in a process of its own (`models.py`), which does one step when this one has done one, so that rounds
-//! are interleaved; figures are medians over rounds, and a ratio is the median of each round's ratio. Peaks are of the memory
-//! of the whole process after its steps, libtorch and Python included.
+//! are interleaved; figures are medians over rounds, and a ratio is the median of each round's ratio. Memory is what steps need:
+//! the most that was resident while they were made, less what was before there was a model (libtorch, Python). It holds
+//! parameters, gradients, momentum and everything that a step computes.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -99,7 +100,8 @@ struct Measured {
     infer: Rounds,
     /// Seconds of a batch: served, and without a wire.
     served: Rounds,
-    peaks: [f64; 2],
+    /// MiB that steps need: ours, theirs.
+    memory: [f64; 2],
 }
 
 fn main() -> Result<()> {
@@ -125,6 +127,7 @@ fn main() -> Result<()> {
 
 /// Measures one model in this process.
 fn one(name: &str, arguments: &Arguments) -> Result<()> {
+    neuron_learn::memory::keep_freed_memory();
     tch::set_num_threads(i32::try_from(arguments.threads)?);
     let line = measure(name, arguments, &Runtime::new()?)?.json();
     match arguments.json {
@@ -297,6 +300,7 @@ fn python(arguments: &Arguments) -> PathBuf {
 }
 
 fn measure(name: &str, arguments: &Arguments, runtime: &Runtime) -> Result<Measured> {
+    let before = of_memory("VmRSS")?;
     let mut learner = Learner::new(name)?;
     let mut python = Python::start(name, arguments)?;
     let (mut train, mut infer) = (Rounds::default(), Rounds::default());
@@ -310,7 +314,7 @@ fn measure(name: &str, arguments: &Arguments, runtime: &Runtime) -> Result<Measu
             }
         }
     }
-    let peaks = [peak()?, python.does("peak")?];
+    let memory = [of_memory("VmHWM")? - before, python.does("memory")?];
     drop(python);
     Ok(Measured {
         model: name.to_owned(),
@@ -318,16 +322,19 @@ fn measure(name: &str, arguments: &Arguments, runtime: &Runtime) -> Result<Measu
         train,
         infer,
         served: serve(&learner, arguments, runtime)?,
-        peaks,
+        memory,
     })
 }
 
-/// The most memory that this process has had, in MiB.
-fn peak() -> Result<f64> {
+/// What Linux says of the memory of this process, in MiB: `VmRSS` is what is resident now, `VmHWM` the most that has been.
+fn of_memory(what: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    let line = status.lines().find(|line| line.starts_with(what));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(kib.context("Linux says VmHWM")?.parse::<f64>()? / 1024.0)
+    Ok(kib
+        .with_context(|| format!("Linux says {what}"))?
+        .parse::<f64>()?
+        / 1024.0)
 }
 
 /// Batches of encodings over the wire, beside those of the same model without.
@@ -414,8 +421,8 @@ impl Measured {
             "served_ms": ms(&self.served.ours),
             "direct_ms": ms(&self.served.theirs),
             "served_rate_of_direct": 1.0 / self.served.ratio(),
-            "peak_mib": self.peaks[0],
-            "peak_pytorch_mib": self.peaks[1],
+            "memory_mib": self.memory[0],
+            "memory_pytorch_mib": self.memory[1],
         })
     }
 }
@@ -433,7 +440,7 @@ fn in_a_table(lines: &[Value]) -> String {
         "served ms",
         "direct",
         "rate",
-        "peak MiB",
+        "memory MiB",
         "PyTorch",
     ];
     let rows = lines.iter().map(|line| {
@@ -453,8 +460,8 @@ fn in_a_table(lines: &[Value]) -> String {
             ms("served_ms"),
             ms("direct_ms"),
             format!("{:.0} %", 100.0 * number("served_rate_of_direct")),
-            mib("peak_mib"),
-            mib("peak_pytorch_mib"),
+            mib("memory_mib"),
+            mib("memory_pytorch_mib"),
         ]
     });
     table(headers, 1, rows)
