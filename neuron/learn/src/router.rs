@@ -104,6 +104,30 @@ impl Router {
         context: &Tensor,
         inputs: &Tensor,
     ) -> Result<(Vec<Tensor>, Routes), RouterError> {
+        self.route_trying(None, peers, context, inputs)
+    }
+
+    /// As [`Router::route`], with every row sent to the peer at position `tried` besides: it takes the place of the worst of those
+    /// selected, and counts for what its gate is worth beside theirs.
+    ///
+    /// Only peers that are asked show whether they help. Where there are more than `topk`, one whose first key happens to
+    /// be unfavourable would never be, however good it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Router::route`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such position among the peers.
+    pub fn route_trying(
+        &mut self,
+        tried: Option<usize>,
+        peers: &[PublicKey],
+        context: &Tensor,
+        inputs: &Tensor,
+    ) -> Result<(Vec<Tensor>, Routes), RouterError> {
+        assert!(tried.is_none_or(|tried| tried < peers.len()), "{tried:?}");
         let batch = match context.size()[..] {
             [batch, x_dim] if x_dim == self.config.x_dim => batch,
             _ => {
@@ -122,7 +146,7 @@ impl Router {
         let queries = self.gate.forward(&context.to_device(self.device));
         let scale = (self.config.key_dim as f64).sqrt();
         let scores = queries.matmul(&self.keys.of(peers).tr()) / scale;
-        let routes = Routes::select(peers, &scores, self.config.topk)?;
+        let routes = Routes::select(peers, &scores, self.config.topk, tried)?;
         let requests = (0..peers.len())
             .map(|peer| {
                 let rows = Tensor::from_slice(routes.rows(peer)).to_device(inputs.device());

@@ -18,7 +18,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Gates from scores: a softmax over the `topk` best peers of each row, exactly zero for all others.
+    /// Gates from scores: a softmax over the `topk` best peers of each row, exactly zero for all others. The peer at position
+    /// `tried` is selected for every row, whatever its score.
     ///
     /// # Shapes
     ///
@@ -27,11 +28,20 @@ impl Routes {
         peers: &[PublicKey],
         scores: &Tensor,
         topk: i64,
+        tried: Option<usize>,
     ) -> Result<Routes, RouterError> {
         let n_selected = topk.min(scores.size()[1]);
-        let (best, columns) = scores.topk(n_selected, 1, true, true);
+        let preferences = scores.detach();
+        let preferences = match tried {
+            Some(tried) => {
+                let column = Tensor::from(tried as i64).to_device(scores.device());
+                preferences.index_fill(1, &column, f64::INFINITY)
+            }
+            None => preferences,
+        };
+        let (_, columns) = preferences.topk(n_selected, 1, true, true);
         // g_bj = exp(s_bj) / Σ_i exp(s_bi), i over the selected
-        let weights = best.softmax(-1, Kind::Float);
+        let weights = scores.gather(1, &columns, false).softmax(-1, Kind::Float);
         let gates = Tensor::zeros(scores.size(), (Kind::Float, scores.device()))
             .scatter(1, &columns, &weights);
         Ok(Routes {

@@ -36,7 +36,7 @@ fn routes(gates: &[&[f32]]) -> Routes {
     let n_peers = gates[0].len();
     let scores = Tensor::from_slice(&logs).reshape([gates.len() as i64, n_peers as i64]);
     let peers = peers(u8::try_from(n_peers).unwrap());
-    Routes::select(&peers, &scores, n_peers as i64).unwrap()
+    Routes::select(&peers, &scores, n_peers as i64, None).unwrap()
 }
 
 #[test]
@@ -121,10 +121,33 @@ fn a_context_of_another_width_is_refused_with_the_width_expected() {
 }
 
 #[test]
+fn a_peer_that_is_tried_takes_the_last_place_and_counts_for_what_it_is_worth() {
+    // The worst of four, of which two are asked, is tried.
+    let scores = Tensor::from_slice2(&[[1.0f32, -5.0, 3.0, 0.0], [1.0, 4.0, 0.0, 0.0]]);
+    let routes = Routes::select(&peers(4), &scores, 2, Some(1)).unwrap();
+    assert_eq!(routes.rows(1), [0, 1]);
+    assert_eq!((routes.rows(2), routes.rows(0)), (&[0i64][..], &[1i64][..]));
+    let gates = values(routes.gates());
+    // exp(-5) / (exp(-5) + exp(3)) = 1 / (1 + exp(8)); and exp(4) / (exp(4) + exp(1)) = 1 / (1 + exp(-3))
+    assert!(
+        (gates[1] - 1.0 / (1.0 + 8f32.exp())).abs() < 1e-6,
+        "{gates:?}"
+    );
+    assert!(
+        (gates[5] - 1.0 / (1.0 + (-3f32).exp())).abs() < 1e-6,
+        "{gates:?}"
+    );
+    // Where all are asked anyway, nothing changes.
+    let all = Routes::select(&peers(4), &scores, 4, None).unwrap();
+    let tried = Routes::select(&peers(4), &scores, 4, Some(3)).unwrap();
+    assert!(tried.gates().allclose(all.gates(), 1e-6, 1e-7, false));
+}
+
+#[test]
 fn peers_that_are_not_selected_get_no_rows_and_no_gate() {
     // Scores of one row over four peers, and two may be asked: those with 3 and 1.
     let scores = Tensor::from_slice2(&[[1.0f32, -5.0, 3.0, 0.0]]);
-    let routes = Routes::select(&peers(4), &scores, 2).unwrap();
+    let routes = Routes::select(&peers(4), &scores, 2, None).unwrap();
     let gates = values(routes.gates());
     assert_eq!((gates[1], gates[3]), (0.0, 0.0));
     // exp(3) / (exp(3) + exp(1)) = 1 / (1 + exp(-2))
@@ -136,7 +159,7 @@ fn peers_that_are_not_selected_get_no_rows_and_no_gate() {
 #[test]
 fn a_gate_that_underflows_asks_nothing_of_its_peer() {
     let scores = Tensor::from_slice2(&[[0.0f32, 1000.0]]);
-    let routes = Routes::select(&peers(2), &scores, 2).unwrap();
+    let routes = Routes::select(&peers(2), &scores, 2, None).unwrap();
     assert_eq!(values(routes.gates()), [0.0, 1.0]);
     assert!(routes.rows(0).is_empty());
 }

@@ -15,6 +15,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::{TrainError, peers::Peers};
 
+/// In one step of this many, a peer is asked about every row, whatever the router thinks of it: each in turn.
+const TRIED_EVERY: u64 = 16;
+
 /// What was asked, and what came of it.
 pub(super) struct Consultation {
     output: Output,
@@ -32,13 +35,15 @@ pub(super) struct Consultation {
 
 impl Consultation {
     /// Asks the network about these inputs: which peers get which rows, by the context that the synapse perceived in them,
-    /// their answers under one deadline, and the sum of those that came, on this device.
+    /// their answers under one deadline, and the sum of those that came, on this device. In some steps a peer is tried that the
+    /// router might never ask; where there is no step, nothing is learned of whom was asked, and none is.
     pub(super) fn hold(
         network: &Peers,
         router: &mut Router,
         inputs: &Tensor,
         context: &Tensor,
         device: Device,
+        step: Option<u64>,
     ) -> Result<Consultation, TrainError> {
         let peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
@@ -49,7 +54,8 @@ impl Consultation {
             Output::Encoding => context.shallow_clone(),
             Output::Prediction | Output::Target => context.detach(),
         };
-        let (rows, routes) = router.route(&hotkeys, &context, inputs)?;
+        let tried = step.and_then(|step| tried(step, peers.len()));
+        let (rows, routes) = router.route_trying(tried, &hotkeys, &context, inputs)?;
         let requests = to_wire(&rows)?;
         let asked = Instant::now();
         let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
@@ -147,6 +153,15 @@ impl Consultation {
     }
 }
 
+/// The position of the peer that is tried in this step, if one is.
+fn tried(step: u64, n_peers: usize) -> Option<usize> {
+    let n_peers = u64::try_from(n_peers).ok().filter(|n_peers| *n_peers > 0)?;
+    let turn = step
+        .is_multiple_of(TRIED_EVERY)
+        .then_some(step / TRIED_EVERY)?;
+    usize::try_from(turn % n_peers).ok()
+}
+
 fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {
     let to_wire = |rows: &Tensor| {
         let dtype = match rows.kind() {
@@ -169,4 +184,16 @@ fn from_wire(outcomes: &[Outcome], device: Device) -> Result<Vec<Option<Tensor>>
                 .transpose()?)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_peer_is_tried_in_its_turn() {
+        let turns = (0..5 * TRIED_EVERY).filter_map(|step| tried(step, 3));
+        assert_eq!(turns.collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
+        assert_eq!(tried(0, 0), None);
+    }
 }

@@ -74,12 +74,8 @@ impl Trainer {
             let output = match peers.as_ref().filter(|network| network.has_others()) {
                 Some(network) => {
                     let context = &perception.context;
-                    Consultation::hold(network, router, &inputs, context, device)?.conclude(
-                        synapse,
-                        &perception,
-                        &labels,
-                        config.imitation,
-                    )?
+                    let said = Consultation::hold(network, router, &inputs, context, device, None)?;
+                    said.conclude(synapse, &perception, &labels, config.imitation)?
                 }
                 None => synapse.conclude(&perception, Some(&labels), None)?,
             };

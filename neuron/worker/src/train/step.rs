@@ -173,7 +173,8 @@ impl Trainer {
             return Ok((None, alone));
         };
         let (router, context) = (&mut self.router, &perception.context);
-        let said = Consultation::hold(network, router, &batch.inputs, context, synapse.device())?;
+        let (inputs, device) = (&batch.inputs, synapse.device());
+        let said = Consultation::hold(network, router, inputs, context, device, Some(self.step))?;
         let imitation = self.config.imitation;
         let output = said.conclude(synapse, &perception, &batch.labels, imitation)?;
         Ok((Some(said), output))
