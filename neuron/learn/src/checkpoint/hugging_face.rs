@@ -21,8 +21,8 @@ use crate::parameters::Parameters;
 
 mod fit;
 
-pub(crate) use fit::adopt;
 pub use fit::{Misfit, Misshapen};
+pub(crate) use fit::{adopt, expect_shapes};
 
 /// The widths of a model.
 const CONFIG: &str = "config.json";
@@ -64,6 +64,41 @@ pub(crate) fn read_config<T: DeserializeOwned>(
         problem,
     })?;
     Ok(config)
+}
+
+/// The largest size of anything in a model: a vocabulary, a width, a text. Larger than of any model that there is, and small
+/// enough for the product of two to be a number.
+const LARGEST: i64 = 1 << 24;
+
+/// Refuses a configuration with a size that no model has.
+///
+/// # Errors
+///
+/// What was expected and what is there.
+pub(crate) fn check_sizes<const N: usize>(sizes: [(&str, i64); N]) -> Result<(), String> {
+    let none = sizes
+        .into_iter()
+        .find(|(_, size)| !(1..=LARGEST).contains(size));
+    match none {
+        Some((name, size)) if size < 1 => Err(format!("{name} is {size}, expected at least 1")),
+        Some((name, size)) => Err(format!("{name} is {size}, expected at most {LARGEST}")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what cannot be a deviation, or cannot be added to a variance.
+///
+/// # Errors
+///
+/// What was expected and what is there.
+pub(crate) fn check_scales<const N: usize>(scales: [(&str, f64); N]) -> Result<(), String> {
+    let none = scales
+        .into_iter()
+        .find(|(_, scale)| !(scale.is_finite() && *scale >= 0.0));
+    match none {
+        Some((name, scale)) => Err(format!("{name} is {scale}, expected at least 0")),
+        None => Ok(()),
+    }
 }
 
 /// Reads every float tensor of the model in the folder, on the CPU, as `f32`.

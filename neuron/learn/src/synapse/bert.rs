@@ -88,6 +88,7 @@ impl Bert {
     ) -> Result<(Bert, Vec<String>), HuggingFaceError> {
         let config = BertConfig::read(folder)?;
         let stored = stored::renamed(hugging_face::read_parameters(folder)?);
+        hugging_face::expect_shapes(&stored, stored::shapes(&config), folder)?;
         let bert = Bert::new(config, seed, device);
         let may_lack = |name: &str| !stored::is_of_encoder(name);
         let mut drawn = hugging_face::adopt(&bert.parameters(), &stored, may_lack, folder)?;

@@ -106,6 +106,7 @@ impl Gpt {
         let config = Gpt2Config::read(folder)?;
         let stored = hugging_face::read_parameters(folder)?;
         let stored = stored::renamed(stored, config.tie_word_embeddings);
+        hugging_face::expect_shapes(&stored, stored::shapes(&config), folder)?;
         let gpt = Gpt::new(config, seed, device);
         let may_lack = |name: &str| !stored::is_of_model(name);
         let mut drawn = hugging_face::adopt(&gpt.parameters(), &stored, may_lack, folder)?;

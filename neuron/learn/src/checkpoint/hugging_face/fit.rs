@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path};
 
+use tch::Tensor;
+
 use super::HuggingFaceError;
 use crate::parameters::{self, Parameters, ParametersError};
 
@@ -69,6 +71,38 @@ pub(crate) fn adopt(
             Ok(lacking)
         }
     }
+}
+
+/// Refuses tensors of other shapes than a model of this configuration has, before one is made: a configuration that is wrong
+/// may ask for more memory than there is. A few tensors tell all widths.
+///
+/// # Errors
+///
+/// [`HuggingFaceError::Misfit`], with every one of `shapes` that is not stored so.
+pub(crate) fn expect_shapes(
+    stored: &Parameters,
+    shapes: impl IntoIterator<Item = (String, Vec<i64>)>,
+    folder: &Path,
+) -> Result<(), HuggingFaceError> {
+    let mut misfit = Misfit::default();
+    for (name, expected) in shapes {
+        match stored.get(&name).map(Tensor::size) {
+            None => misfit.missing.push(name),
+            Some(arrived) if arrived != expected => misfit.misshapen.push(Misshapen {
+                name,
+                expected,
+                arrived,
+            }),
+            Some(_) => {}
+        }
+    }
+    if misfit == Misfit::default() {
+        return Ok(());
+    }
+    Err(HuggingFaceError::Misfit {
+        folder: folder.to_owned(),
+        misfit,
+    })
 }
 
 impl fmt::Display for Misfit {

@@ -97,17 +97,20 @@ impl BertConfig {
     ///
     /// What was expected and what is there.
     pub fn check(&self) -> Result<(), String> {
-        let sizes = [
+        let layers = i64::try_from(self.num_hidden_layers).unwrap_or(i64::MAX);
+        hugging_face::check_sizes([
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", layers),
             ("num_attention_heads", self.num_attention_heads),
             ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
             ("type_vocab_size", self.type_vocab_size),
-        ];
-        if let Some((name, size)) = sizes.into_iter().find(|(_, size)| *size < 1) {
-            return Err(format!("{name} is {size}, expected at least 1"));
-        }
+        ])?;
+        hugging_face::check_scales([
+            ("initializer_range", self.initializer_range),
+            ("layer_norm_eps", self.layer_norm_eps),
+        ])?;
         let (width, n_heads) = (self.hidden_size, self.num_attention_heads);
         if width % n_heads != 0 {
             return Err(format!("{n_heads} heads do not divide a width of {width}"));

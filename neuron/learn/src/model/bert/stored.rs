@@ -3,6 +3,7 @@
 //! There are several habits: the encoder alone, without the prefix `bert.` and without heads; scale and shift of a norm as
 //! `gamma` and `beta`; and the decoder of the masked words, which is the table of words, stored once more.
 
+use super::BertConfig;
 use crate::parameters::Parameters;
 
 /// Stored once more: the table of words.
@@ -25,6 +26,24 @@ pub(crate) fn renamed(stored: Parameters) -> Parameters {
         renamed.entry(BIAS.to_owned()).or_insert(bias);
     }
     renamed
+}
+
+/// The tensors that tell all widths of an encoder, and their shapes, `[outputs, inputs]`.
+pub(crate) fn shapes(config: &BertConfig) -> [(String, Vec<i64>); 4] {
+    let (width, last) = (config.hidden_size, config.num_hidden_layers - 1);
+    let table = |name, size| {
+        let name = format!("bert.embeddings.{name}_embeddings.weight");
+        (name, vec![size, width])
+    };
+    [
+        table("word", config.vocab_size),
+        table("position", config.max_position_embeddings),
+        table("token_type", config.type_vocab_size),
+        (
+            format!("bert.encoder.layer.{last}.intermediate.dense.weight"),
+            vec![config.intermediate_size, width],
+        ),
+    ]
 }
 
 fn rename(name: &str, is_bare: bool) -> String {

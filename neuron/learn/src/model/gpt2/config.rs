@@ -108,19 +108,20 @@ impl Gpt2Config {
     ///
     /// What was expected and what is there.
     pub fn check(&self) -> Result<(), String> {
-        let sizes = [
+        let blocks = i64::try_from(self.n_layer).unwrap_or(i64::MAX);
+        hugging_face::check_sizes([
             ("vocab_size", self.vocab_size),
             ("n_positions", self.n_positions),
             ("n_embd", self.n_embd),
+            ("n_layer", blocks),
             ("n_head", self.n_head),
-            ("n_inner", self.d_between()),
-        ];
-        if let Some((name, size)) = sizes.into_iter().find(|(_, size)| *size < 1) {
-            return Err(format!("{name} is {size}, expected at least 1"));
-        }
-        if self.n_layer == 0 {
-            return Err("n_layer is 0, expected at least 1".into());
-        }
+        ])?;
+        // Only now: it may follow from the width.
+        hugging_face::check_sizes([("n_inner", self.d_between())])?;
+        hugging_face::check_scales([
+            ("initializer_range", self.initializer_range),
+            ("layer_norm_epsilon", self.layer_norm_epsilon),
+        ])?;
         let (width, n_heads) = (self.n_embd, self.n_head);
         if width % n_heads != 0 {
             return Err(format!("{n_heads} heads do not divide a width of {width}"));

@@ -3,6 +3,7 @@
 //! There are several habits: without the prefix `transformer.`, as its authors published it; with the masks of attention,
 //! which are not learnt; and with the head that names tokens, which is the table of words, stored once more.
 
+use super::Gpt2Config;
 use crate::parameters::Parameters;
 
 /// What names the next token.
@@ -28,6 +29,25 @@ pub(crate) fn renamed(mut stored: Parameters, is_tied: bool) -> Parameters {
             false => (name, tensor),
         })
         .collect()
+}
+
+/// The tensors that tell all widths of a model, and their shapes; of a block's, `[inputs, outputs]`.
+pub(crate) fn shapes(config: &Gpt2Config) -> [(String, Vec<i64>); 3] {
+    let (width, last) = (config.n_embd, config.n_layer - 1);
+    [
+        (
+            "transformer.wte.weight".to_owned(),
+            vec![config.vocab_size, width],
+        ),
+        (
+            "transformer.wpe.weight".to_owned(),
+            vec![config.n_positions, width],
+        ),
+        (
+            format!("transformer.h.{last}.mlp.c_fc.weight"),
+            vec![width, config.d_between()],
+        ),
+    ]
 }
 
 /// Whether this is a buffer of attention: which places see which, and what is written where they do not.

@@ -1,6 +1,8 @@
 //! Folders in Hugging Face's format. That `transformers` 5.24 reads what is written here, with no tensor missing and the same
 //! hidden states and logits, was seen once by hand; that ours reads what others wrote is seen in `minilm.rs` at every test.
 
+use serde_json::json;
+
 use super::*;
 use crate::checkpoint::hugging_face::Misfit;
 
@@ -77,4 +79,65 @@ fn tensors_that_do_not_fit_are_named() {
         "cls.predictions.bias (expected [20], got [32])"
     );
     assert_eq!(misshapen.len(), 1);
+}
+
+/// What reading a model whose configuration has this value says.
+fn corrupted(key: &str, value: serde_json::Value) -> HuggingFaceError {
+    let folder = tempfile::tempdir().unwrap();
+    let bert = tiny();
+    let mut config = bert.config.to_json();
+    config[key] = value;
+    hugging_face::write(folder.path(), &config, &bert.parameters()).unwrap();
+    Bert::read(folder.path(), 7, CPU).unwrap_err()
+}
+
+#[test]
+fn a_corrupt_configuration_is_refused_before_anything_is_made_of_it() {
+    let huge = json!(4_000_000_000_000_000_000_i64);
+    for key in [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    ] {
+        for value in [&huge, &json!(0), &json!(-1)] {
+            let refused = corrupted(key, value.clone());
+            assert!(
+                matches!(refused, HuggingFaceError::Format { .. }),
+                "{key} {value}: {refused}"
+            );
+        }
+    }
+    for (key, value) in [
+        ("num_attention_heads", json!(5)),
+        ("num_hidden_layers", json!(u64::MAX)),
+        ("initializer_range", json!(-0.5)),
+        ("layer_norm_eps", json!(-1.0)),
+    ] {
+        let refused = corrupted(key, value);
+        assert!(
+            matches!(refused, HuggingFaceError::Format { .. }),
+            "{key}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn widths_that_are_not_those_of_the_tensors_are_refused_before_anything_is_made_of_them() {
+    for key in [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+        "num_hidden_layers",
+    ] {
+        // Possible sizes all of them, and more than there is memory for.
+        let refused = corrupted(key, json!(1 << 22));
+        assert!(
+            matches!(refused, HuggingFaceError::Misfit { .. }),
+            "{key}: {refused}"
+        );
+    }
 }
