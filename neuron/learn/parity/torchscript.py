@@ -2,9 +2,11 @@
 
     python3 parity/torchscript.py parity/torchscript        (PyTorch 2.11, in neuron/learn)
 
-A classifier of digits with batch norm and dropout, an encoder of text of any length, one whose layers share a weight; and three
-that no synapse can be: two whose rows depend on each other, one that gives integers. Each with a `.json` beside it that declares it. `expected.json` has what the first two give for
-inputs by a formula, the gradient of the classifier's loss, and the probabilities of `image.pgm`.
+A classifier of digits with batch norm and dropout, the same without dropout, an encoder of text of any length, one whose layers
+share a weight; and those that no synapse can be: two whose rows depend on each other, one that gives integers, three that change
+while they answer, and one that learns in a number that is no tensor.
+Each with a `.json` beside it that declares it. `expected.json` has what they give for inputs by a formula, the gradient of the
+classifier's loss, the probabilities of `image.pgm`, and what one step of SGD in training mode makes of the one without dropout.
 """
 
 import json
@@ -23,11 +25,11 @@ def formula(shape, bound, phase):
 
 
 class Classifier(nn.Module):
-    def __init__(self):
+    def __init__(self, dropout=0.5):
         super().__init__()
         self.conv = nn.Conv2d(1, 4, 5, stride=4)
         self.norm = nn.BatchNorm2d(4)
-        self.dropout = nn.Dropout(0.5)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(4 * 6 * 6, 10)
 
     def forward(self, images):
@@ -44,6 +46,50 @@ class Encoder(nn.Module):
     def forward(self, tokens):
         words = self.words(tokens)
         return torch.tanh(self.mix(words + words.mean(1, keepdim=True)))
+
+
+class Counter(nn.Module):
+    """Counts its answers in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, images):
+        self.count.add_(1)
+        return images.flatten(1)[:, :10]
+
+
+class Ticker(nn.Module):
+    """Counts its answers in a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def forward(self, images):
+        self.count += 1
+        return images.flatten(1)[:, :10] + self.count
+
+
+class Gambler(nn.Module):
+    """Draws at random, whatever its mode."""
+
+    def forward(self, images):
+        return nn.functional.dropout(images.flatten(1)[:, :10] + 1, 0.5, training=True)
+
+
+class Hoarder(nn.Module):
+    """Learns in a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, images):
+        if self.training:
+            self.seen += images.size(0)
+        return images.flatten(1)[:, :10] + self.seen
 
 
 class Follower(nn.Module):
@@ -86,14 +132,34 @@ def numbers(tensor):
     return [float(x) for x in tensor.detach().reshape(-1)]
 
 
+def step(module, images, labels):
+    """One step of SGD in training mode: the loss before it, all that it moved, and the logits after it in evaluation mode."""
+    module.train()
+    loss = nn.functional.cross_entropy(module(images), labels)
+    loss.backward()
+    torch.optim.SGD(module.parameters(), lr=0.1).step()
+    module.eval()
+    return {
+        "loss": loss.item(),
+        "state": {name: numbers(tensor) for name, tensor in module.state_dict().items()},
+        "logits": numbers(module(images)),
+    }
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     declared = {"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}
     text = {"modality": "text", "input": [0], "output": [0, 6], "outputs": "encoding", "vocabulary": 50}
     classifier, encoder = drawn(Classifier()), drawn(Encoder())
+    learner = drawn(Classifier(dropout=0.0))
     for name, module, declaration in [
         ("classifier", classifier, declared),
         ("encoder", encoder, text),
+        ("learner", learner, declared),
+        ("counter", Counter().eval(), declared),
+        ("ticker", Ticker().eval(), declared),
+        ("gambler", Gambler().eval(), declared),
+        ("hoarder", Hoarder().eval(), declared),
         ("mixer", Mixer().eval(), declared),
         ("follower", Follower().eval(), declared),
         ("chooser", Chooser().eval(), declared),
@@ -115,6 +181,7 @@ def main(folder):
         "conv_gradient": numbers(classifier.conv.weight.grad),
         "encodings": numbers(encoder(tokens)),
         "probabilities": numbers(classifier(image).softmax(-1)),
+        "step": step(learner, images, torch.tensor([1, 5, 9])),
     }
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
 

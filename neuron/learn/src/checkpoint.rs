@@ -28,6 +28,7 @@ mod exact;
 pub mod hugging_face;
 mod stored;
 
+pub(crate) use stored::holds;
 use stored::{Stored, tensor};
 
 /// Version of what is in the metadata. One that is not known is refused.

@@ -307,6 +307,7 @@ impl Beginning {
             );
             return Err(UsageError(message).into());
         }
+        module.try_learning(path)?;
         let file = module.file();
         let (data, tokenizer) = match dataset {
             DatasetName::Text => {

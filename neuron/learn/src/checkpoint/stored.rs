@@ -6,13 +6,23 @@ use safetensors::{Dtype, View, tensor::TensorView};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// The kinds of number that a checkpoint holds.
-const KINDS: [(Kind, Dtype); 5] = [
+const KINDS: [(Kind, Dtype); 10] = [
     (Kind::Float, Dtype::F32),
     (Kind::Double, Dtype::F64),
     (Kind::Half, Dtype::F16),
     (Kind::BFloat16, Dtype::BF16),
     (Kind::Int64, Dtype::I64),
+    (Kind::Int, Dtype::I32),
+    (Kind::Int16, Dtype::I16),
+    (Kind::Int8, Dtype::I8),
+    (Kind::Uint8, Dtype::U8),
+    (Kind::Bool, Dtype::BOOL),
 ];
+
+/// Whether a checkpoint holds such numbers.
+pub(crate) fn holds(kind: Kind) -> bool {
+    KINDS.into_iter().any(|(known, _)| known == kind)
+}
 
 /// A tensor as it will be in the file.
 pub(super) struct Stored {

@@ -9,20 +9,22 @@
 //! ```
 //!
 //! What the network says is added to what the module says, and is zero at first: a module is served exactly as it was
-//! exported. Both maps are of bounded rank, so that logits over a large vocabulary do not ask for its square. What goes into a module and what comes out of it says a small file beside it, see [`TorchScriptConfig`]; whether
-//! that is so is tried when the module is opened.
+//! exported. Both maps are of bounded rank, so that logits over a large vocabulary do not ask for its square. What goes into a
+//! module and what comes out of it says a small file beside it, see [`TorchScriptConfig`]; whether that is so is tried when
+//! the module is opened.
 //!
 //! # Modes
 //!
-//! A module is always in evaluation mode, while it is trained as well: its parameters move, what it keeps otherwise, such as
-//! running statistics, stays as it was exported, and nothing is dropped at random. So all that is learned can be saved, and
-//! what a row is answered depends on no other row.
+//! A module learns in training mode and is served in evaluation mode, as in Python. Its buffers, such as running statistics,
+//! are learned like its parameters: copies and checkpoints have them. A batch of one row, of whose numbers batch norm has no
+//! variance, passes in evaluation mode where the module refuses it in training.
 
+mod archive;
 mod config;
+mod module;
 mod trial;
 
 use std::{
-    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -32,23 +34,22 @@ use blake2::{Blake2b, Digest, digest::consts::U32};
 use neuron_proto::Modality;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{CModule, Device, Kind, TchError, Tensor, jit};
+use tch::{Device, Kind, TchError, Tensor};
 
-use super::{Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput};
+use super::{
+    Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput,
+    expect_shape,
+};
 use crate::linear::Linear;
 use crate::parameters::Parameters;
 
 pub use self::config::{Outputs, TorchScriptConfig};
+use self::module::Module;
 
 /// A module of PyTorch with a student and a place for what the network says.
 pub struct TorchScript {
     config: TorchScriptConfig,
-    device: Device,
-    /// What the module was read from, and is read from again for a copy.
-    file: Arc<[u8]>,
-    module: CModule,
-    /// The module's parameters, sharing memory with it.
-    learned: Parameters,
+    module: Module,
     student: Narrow,
     join: Narrow,
 }
@@ -129,8 +130,8 @@ pub enum TorchScriptError {
 }
 
 impl TorchScript {
-    /// Opens a module and tries whether it does what is declared: what comes out is of the declared shape, finite, and of
-    /// each row the same whatever other rows there are.
+    /// Opens a module and tries whether it does what is declared: what comes out is of the declared shape, finite, of each
+    /// row the same whatever other rows there are, and the same whenever it is asked.
     ///
     /// # Errors
     ///
@@ -151,9 +152,8 @@ impl TorchScript {
                 path: path.to_owned(),
                 problem,
             })?;
-        let file: Arc<[u8]> = file.into();
-        let (module, learned) =
-            read(&file, device).map_err(|error| TorchScriptError::NoModule {
+        let module =
+            Module::read(file.into(), device).map_err(|error| TorchScriptError::NoModule {
                 path: path.to_owned(),
                 error,
             })?;
@@ -163,18 +163,29 @@ impl TorchScript {
             student: Narrow::draw(width, width, &mut rng, device),
             join: Narrow::draw(2 * width, width, &mut rng, device),
             config,
-            device,
-            file,
             module,
-            learned,
         };
         opened.join.up.set_zero();
-        let tried = tch::no_grad(|| trial::run(&opened));
+        let tried = tch::no_grad(|| trial::of_answers(&opened));
         tried.map_err(|problem| TorchScriptError::Trial {
             path: path.to_owned(),
             problem,
         })?;
         Ok(opened)
+    }
+
+    /// Tries whether it can be trained: in training mode it gives what is declared as well, and a copy of what it has become
+    /// answers the same.
+    ///
+    /// # Errors
+    ///
+    /// [`TorchScriptError::Trial`], with what was expected and what came.
+    pub fn try_learning(&self, path: &Path) -> Result<(), TorchScriptError> {
+        let tried = tch::no_grad(|| trial::of_learning(self));
+        tried.map_err(|problem| TorchScriptError::Trial {
+            path: path.to_owned(),
+            problem,
+        })
     }
 
     /// What is declared of the module.
@@ -184,12 +195,12 @@ impl TorchScript {
 
     /// The file that it was read from, byte by byte.
     pub fn file(&self) -> Arc<[u8]> {
-        self.file.clone()
+        self.module.file().clone()
     }
 
     /// What tells modules apart: BLAKE2b-256 of the file, in hexadecimal.
     pub fn fingerprint(&self) -> String {
-        let hash = Blake2b::<U32>::digest(&self.file);
+        let hash = Blake2b::<U32>::digest(self.module.file());
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -198,9 +209,14 @@ impl TorchScript {
     /// # Shapes
     ///
     /// As declared: `[batch, ..]` → `[batch, .., d_model]`, f32
-    fn features(&self, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        let inputs = self.config.inputs(inputs, self.device)?;
-        let outputs = run(&self.module, &inputs)?;
+    fn features(&self, inputs: &Tensor, mode: Mode) -> Result<Tensor, SynapseError> {
+        let inputs = self.config.inputs(inputs, self.device())?;
+        let outputs = match (mode, self.module.forward(&inputs, mode)) {
+            (Mode::Training, Err(_)) if inputs.size()[0] == 1 => {
+                self.module.forward(&inputs, Mode::Evaluation)?
+            }
+            (_, outputs) => outputs?,
+        };
         if !matches!(
             outputs.kind(),
             Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double
@@ -213,37 +229,29 @@ impl TorchScript {
         }
         let outputs = outputs.f_to_kind(Kind::Float)?;
         let expected = self.config.output_size(&inputs.size());
-        if outputs.size() != expected {
-            return Err(SynapseError::Shape {
-                what: "what the module gave",
-                expected: format!("{expected:?}"),
-                arrived: outputs.size(),
-            });
-        }
+        expect_shape("what the module gave", &outputs, &expected)?;
         Ok(outputs)
+    }
+
+    /// The same in memory of its own.
+    ///
+    /// # Errors
+    ///
+    /// If a buffer has become of another shape.
+    fn copied(&self) -> Result<TorchScript, TchError> {
+        Ok(TorchScript {
+            config: self.config.clone(),
+            module: self.module.copy()?,
+            student: self.student.frozen_copy(),
+            join: self.join.frozen_copy(),
+        })
     }
 }
 
-/// Without the optimiser of graphs, which gives other roundings after a few calls than in the first.
-fn run(module: &CModule, inputs: &Tensor) -> Result<Tensor, TchError> {
-    jit::f_set_graph_executor_optimize(false)?;
-    module.forward_ts(&[inputs])
-}
-
-/// The module in a file, and its parameters.
-fn read(mut file: &[u8], device: Device) -> Result<(CModule, Parameters), TchError> {
-    let mut module = CModule::load_data_on_device(&mut file, device)?;
-    module.f_set_eval()?;
-    // One that is used in two places is listed under two names, and would be moved twice.
-    let mut seen = HashSet::new();
-    let learned = module
-        .named_parameters()?
-        .into_iter()
-        .filter(|(_, tensor)| tensor.kind() == Kind::Float && tensor.requires_grad())
-        .filter(|(_, tensor)| seen.insert(tensor.data_ptr()))
-        .map(|(name, tensor)| (format!("module.{name}"), tensor))
-        .collect();
-    Ok((module, learned))
+/// Under the names that they have in a checkpoint.
+fn of_module(tensors: Parameters) -> impl Iterator<Item = (String, Tensor)> {
+    let named = |(name, tensor)| (format!("module.{name}"), tensor);
+    tensors.into_iter().map(named)
 }
 
 impl Branches for TorchScript {
@@ -271,7 +279,7 @@ impl Synapse for TorchScript {
     }
 
     fn device(&self) -> Device {
-        self.device
+        self.module.device()
     }
 
     fn forward_text(&self, tokens: &Tensor) -> Result<Tensor, SynapseError> {
@@ -293,8 +301,8 @@ impl Synapse for TorchScript {
         }
     }
 
-    fn perceive(&self, inputs: &Tensor, _: Mode) -> Result<Perception, SynapseError> {
-        let features = self.features(inputs)?;
+    fn perceive(&self, inputs: &Tensor, mode: Mode) -> Result<Perception, SynapseError> {
+        let features = self.features(inputs, mode)?;
         let student = self.student.forward(&features.detach());
         let local_output = self.local(&features, &student);
         let width = self.d_model();
@@ -324,34 +332,19 @@ impl Synapse for TorchScript {
     }
 
     fn parameters(&self) -> Parameters {
-        let learned = self.learned.iter();
-        let mut parameters: Parameters = learned
-            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
-            .collect();
+        let mut parameters = of_module(self.module.parameters()).collect();
         self.student.list("student", &mut parameters);
         self.join.list("join", &mut parameters);
         parameters
     }
 
+    fn buffers(&self) -> Parameters {
+        of_module(self.module.buffers()).collect()
+    }
+
     fn copy(&self) -> Box<dyn Synapse> {
-        let (module, learned) =
-            read(&self.file, self.device).expect("it was read from these bytes before");
-        tch::no_grad(|| {
-            for (name, tensor) in &learned {
-                let mut tensor = tensor.shallow_clone();
-                tensor.copy_(&self.learned[name]);
-                let _ = tensor.requires_grad_(false);
-            }
-        });
-        Box::new(TorchScript {
-            config: self.config.clone(),
-            device: self.device,
-            file: self.file.clone(),
-            module,
-            learned,
-            student: self.student.frozen_copy(),
-            join: self.join.frozen_copy(),
-        })
+        let copied = self.copied();
+        Box::new(copied.expect("its buffers keep their shapes: learning was tried"))
     }
 }
 
@@ -368,7 +361,7 @@ impl fmt::Debug for TorchScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TorchScript")
             .field("config", &self.config)
-            .field("device", &self.device)
+            .field("device", &self.device())
             .finish_non_exhaustive()
     }
 }

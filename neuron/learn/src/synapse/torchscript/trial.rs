@@ -1,8 +1,9 @@
-//! A trial: whether a module does what is declared of it.
+//! Trials: whether a module does what is declared of it, and whether what it learns can be kept.
 
 use tch::{Device, Kind, Tensor};
 
-use super::TorchScript;
+use super::{Mode, Synapse, TorchScript};
+use crate::parameters::Parameters;
 
 /// Sizes that are tried where any will do: large enough for what a module may take off the edges.
 const FREE: [i64; 2] = [32, 40];
@@ -10,18 +11,19 @@ const FREE: [i64; 2] = [32, 40];
 /// Two rows that are the same alone and together may differ by roundings.
 const TOLERANCE: f64 = 1e-4;
 
-/// Runs a module over one row and over two.
+/// Runs a module over one row, over it again, and over two.
 ///
 /// # Errors
 ///
 /// What was expected, and what came.
-pub(super) fn run(module: &TorchScript) -> Result<(), String> {
+pub(super) fn of_answers(module: &TorchScript) -> Result<(), String> {
     for size in FREE {
         let rows = [0, 1].map(|row| inputs(module, size, row));
-        let both = features(module, &Tensor::cat(&rows, 0))?;
+        stays_as_it_is(module, &rows[0])?;
+        let both = features(module, &Tensor::cat(&rows, 0), Mode::Evaluation)?;
         for (row, place) in rows.iter().zip(0..) {
-            let alone = features(module, row)?;
-            if !alone.allclose(&both.narrow(0, place, 1), TOLERANCE, TOLERANCE, false) {
+            let alone = features(module, row, Mode::Evaluation)?;
+            if !is_near(&alone, &both.narrow(0, place, 1)) {
                 return Err(
                     "expected of each row the same whatever other rows there are, and another row changed it".into(),
                 );
@@ -34,13 +36,78 @@ pub(super) fn run(module: &TorchScript) -> Result<(), String> {
     Ok(())
 }
 
-fn features(module: &TorchScript, inputs: &Tensor) -> Result<Tensor, String> {
-    let features = module.features(inputs).map_err(|error| error.to_string())?;
+/// Whether answering changes nothing that is answered later: what peers are told must not depend on what was asked before.
+fn stays_as_it_is(module: &TorchScript, row: &Tensor) -> Result<(), String> {
+    let before = copied(&module.buffers());
+    let [first, second] = [(); 2].map(|()| features(module, row, Mode::Evaluation));
+    let (first, second) = (first?, second?);
+    let after = module.buffers();
+    let moved = before
+        .iter()
+        .find(|(name, tensor)| !tensor.equal(&after[*name]));
+    if let Some((name, _)) = moved {
+        return Err(format!(
+            "expected a module in evaluation mode to stay as it is, and answering changed its buffer {name}"
+        ));
+    }
+    let is_same = match module.device() {
+        // The order of sums may differ from run to run elsewhere.
+        Device::Cpu => first.equal(&second),
+        _ => is_near(&first, &second),
+    };
+    match is_same {
+        true => Ok(()),
+        false => Err(
+            "expected the same answer whenever a row is asked about, and the second differed from the first: the module \
+             draws at random, or counts, in evaluation mode as well"
+                .into(),
+        ),
+    }
+}
+
+/// Lets a copy of a module learn from two rows, and holds a copy of the copy against it.
+///
+/// # Errors
+///
+/// What was expected, and what came.
+pub(super) fn of_learning(module: &TorchScript) -> Result<(), String> {
+    let rows = [0, 1].map(|row| inputs(module, FREE[0], row));
+    let both = Tensor::cat(&rows, 0);
+    let copied = |module: &TorchScript| {
+        let kept = "expected buffers to keep their shapes while the module learns";
+        module.copied().map_err(|error| format!("{kept}: {error}"))
+    };
+    let learning = copied(module)?;
+    let _ = features(&learning, &both, Mode::Training)?;
+    let copy = copied(&learning)?;
+    let [ours, theirs] = [&learning, &copy].map(|it| features(it, &both, Mode::Evaluation));
+    match is_near(&ours?, &theirs?) {
+        true => Ok(()),
+        false => Err(
+            "expected all that changes while the module learns to be in its parameters and buffers, and a copy of those \
+             answers otherwise: make what it keeps a buffer (register_buffer)"
+                .into(),
+        ),
+    }
+}
+
+fn features(module: &TorchScript, inputs: &Tensor, mode: Mode) -> Result<Tensor, String> {
+    let features = module.features(inputs, mode);
+    let features = features.map_err(|error| error.to_string())?;
     let is_finite = features.isfinite().all().int64_value(&[]) != 0;
     match is_finite {
         true => Ok(features),
         false => Err("expected finite numbers, and some are infinite or NaN".into()),
     }
+}
+
+fn is_near(one: &Tensor, other: &Tensor) -> bool {
+    one.allclose(other, TOLERANCE, TOLERANCE, false)
+}
+
+fn copied(tensors: &Parameters) -> Parameters {
+    let copied = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.copy());
+    tensors.iter().map(copied).collect()
 }
 
 /// One row, `[1, ..]`: tokens that are known, or numbers in 0..1.

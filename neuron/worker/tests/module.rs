@@ -1,0 +1,56 @@
+//! A run of a module of PyTorch that has dropout and batch norm, interrupted and not: processes of their own, because what is
+//! dropped comes from a generator that all of a process share.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// A module that learns digits alone.
+const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --seed=3 --batch-size=16 --accumulate=2 \
+    --epoch-steps=4 --evaluate=2";
+
+fn fixture(name: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../learn/parity/torchscript");
+    fixtures.join(name)
+}
+
+/// Trains in a folder of this name.
+fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
+    let run = folder.path().join(name);
+    let output = Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
+        .env_clear()
+        .args(SMALL.split_whitespace())
+        .arg(format!("--run={}", run.display()))
+        .args(more)
+        .output()
+        .expect("the worker runs");
+    (output, run)
+}
+
+fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
+    let (output, run) = run(folder, name, more);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    run
+}
+
+fn read(run: &Path, name: &str) -> Vec<u8> {
+    fs::read(run.join(name)).expect("the run wrote it")
+}
+
+#[test]
+fn a_module_that_is_resumed_learns_what_it_would_have_learned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let module = format!("--torchscript={}", fixture("classifier.pt").display());
+    let straight = trained(&folder, "straight", &[&module, "--steps=8"]);
+    trained(&folder, "resumed", &[&module, "--steps=4"]);
+    let resumed = trained(&folder, "resumed", &[&module, "--steps=8", "--resume"]);
+    let last = read(&straight, "last.safetensors");
+    assert!(last == read(&resumed, "last.safetensors"));
+    let names = String::from_utf8_lossy(&last);
+    assert!(names.contains("module.norm.running_mean"));
+}
