@@ -2,9 +2,9 @@
 
     python3 parity/torchscript.py parity/torchscript        (PyTorch 2.11, in neuron/learn)
 
-A classifier of digits with batch norm and dropout, the same without dropout, an encoder of text of any length, one whose layers
-share a weight; and those that no synapse can be: two whose rows depend on each other, one that gives integers, three that change
-while they answer, and one that learns in a number that is no tensor.
+A classifier of digits with batch norm and dropout, the same without dropout, an encoder of text of any length, a causal model
+of texts of at most twelve tokens, one whose layers share a weight; and those that no synapse can be: two whose rows depend on
+each other, one that gives integers, three that change while they answer, and one that learns in a number that is no tensor.
 Each with a `.json` beside it that declares it. `expected.json` has what they give for inputs by a formula, the gradient of the
 classifier's loss, the probabilities of `image.pgm`, and what one step of SGD in training mode makes of the one without dropout.
 """
@@ -46,6 +46,18 @@ class Encoder(nn.Module):
     def forward(self, tokens):
         words = self.words(tokens)
         return torch.tanh(self.mix(words + words.mean(1, keepdim=True)))
+
+
+class Speaker(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.places = nn.Embedding(12, 8)
+        self.head = nn.Linear(8, 50)
+
+    def forward(self, tokens):
+        states = self.words(tokens) + self.places(torch.arange(tokens.size(1)))
+        return self.head(torch.tanh(states.cumsum(1)))
 
 
 class Counter(nn.Module):
@@ -150,12 +162,15 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     declared = {"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}
     text = {"modality": "text", "input": [0], "output": [0, 6], "outputs": "encoding", "vocabulary": 50}
-    classifier, encoder = drawn(Classifier()), drawn(Encoder())
+    causal = {"modality": "text", "input": [0], "output": [0, 50], "outputs": "logits", "vocabulary": 50}
+    causal |= {"longest": 12, "causal": True}
+    classifier, encoder, speaker = drawn(Classifier()), drawn(Encoder()), drawn(Speaker())
     learner = drawn(Classifier(dropout=0.0))
     for name, module, declaration in [
         ("classifier", classifier, declared),
         ("encoder", encoder, text),
         ("learner", learner, declared),
+        ("speaker", speaker, causal),
         ("counter", Counter().eval(), declared),
         ("ticker", Ticker().eval(), declared),
         ("gambler", Gambler().eval(), declared),
@@ -181,6 +196,7 @@ def main(folder):
         "conv_gradient": numbers(classifier.conv.weight.grad),
         "encodings": numbers(encoder(tokens)),
         "probabilities": numbers(classifier(image).softmax(-1)),
+        "next_token": numbers(speaker(tokens)[:, -1].log_softmax(-1)),
         "step": step(learner, images, torch.tensor([1, 5, 9])),
     }
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")

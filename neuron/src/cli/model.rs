@@ -4,6 +4,7 @@ use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use neuron_wallet::PublicKey;
+use serde_json::{Map, Value};
 
 use super::{Device, global::path};
 
@@ -12,9 +13,28 @@ const TORCHSCRIPT: &str = "\
 Module of PyTorch to serve or train, as torch.jit.save writes it, with a .json beside it that declares it
 
 A file of the module's name, with .json at the end, says what goes into it and comes out of it, such as
-{\"modality\": \"image\", \"input\": [1, 28, 28], \"output\": [10], \"outputs\": \"logits\"}: shapes of one input, 0 where any size \
-will do; for text, \"vocabulary\" is how many tokens it knows. Outputs that are no logits but an \"encoding\" are served and not \
-trained. A tokenizer.json beside a module of text tells peers whose tokens it takes.";
+{\"modality\": \"image\", \"input\": [1, 28, 28], \"output\": [10], \"outputs\": \"logits\"}
+for digits, and for a language model
+{\"modality\": \"text\", \"input\": [0], \"output\": [0, 50257], \"outputs\": \"logits\",
+\"vocabulary\": 50257, \"longest\": 1024, \"causal\": true}
+
+  modality    text, image or tensor
+  input       Shape of one input, without the batch axis; 0 for any size
+  output      Shape of what it gives for one; 0 for the size of the input
+  outputs     \"logits\" are learned, an \"encoding\" is only served
+  vocabulary  Of text: how many tokens it knows
+  longest     Of text of any length: the most tokens that it takes
+  causal      Of text: whether each place tells the token that comes next
+
+A tokenizer.json beside a module of text tells peers whose tokens it takes. In training it is in training mode, and its buffers \
+are kept with its parameters.";
+
+/// What `--torchscript-declare` takes.
+const DECLARE: &str = "\
+What goes into the module of --torchscript and comes out of it, as JSON: instead of the .json beside it, or some keys of it
+
+Keys that are here take the place of those in the file, such as {\"longest\": 512}; with all that is needed, no file is. A run \
+that is gone on with (--resume) needs the same.";
 
 /// Which model, where it computes, and where it is kept.
 #[derive(Clone, Debug, Args)]
@@ -36,6 +56,16 @@ pub struct ModelSettings {
         long_help = TORCHSCRIPT
     )]
     pub torchscript: Option<PathBuf>,
+    /// What goes into the module of --torchscript and comes out of it, key by key: before the file beside it.
+    #[arg(
+        long,
+        env = "CONNECTOME_TORCHSCRIPT_DECLARE",
+        value_name = "JSON",
+        value_parser = object,
+        help = "What goes into the module of --torchscript and comes out of it, as JSON: before the .json beside it",
+        long_help = DECLARE
+    )]
+    pub torchscript_declare: Option<Map<String, Value>>,
     /// Where it computes: auto, cpu, cuda or cuda:1
     #[arg(
         long,
@@ -82,6 +112,12 @@ impl ModelSettings {
                 .join(netid.to_string())
         })
     }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!("expected an object of JSON, such as {{\"longest\": 512}}: {error}")
+    })
 }
 
 /// A model that there is.

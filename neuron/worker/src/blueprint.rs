@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use neuron::{
-    cli::{ArchitectureSettings, DpnName, SynapseName},
+    cli::{ArchitectureSettings, DpnName, ModelSettings, SynapseName},
     exit::UsageError,
 };
 use neuron_learn::synapse::{
@@ -139,10 +139,7 @@ impl Blueprint {
             Blueprint::Bert(config) => Some((config.max_position_embeddings, config.vocab_size)),
             Blueprint::Gpt(config) => Some((config.n_positions, config.vocab_size)),
             Blueprint::TorchScript { config, .. } => {
-                let longest = match config.input_shape() {
-                    [0] => i64::MAX,
-                    shape => shape.first().copied().unwrap_or(0).into(),
-                };
+                let longest = config.longest().map_or(i64::MAX, i64::from);
                 Some((longest, config.vocabulary()?))
             }
         }
@@ -208,14 +205,14 @@ impl Blueprint {
     ///
     /// # Errors
     ///
-    /// If it is not there, or not what is declared of it.
+    /// If it is not there, or not what is declared of it, by the file beside it or the settings.
     pub(crate) fn module(
         path: &Path,
-        seed: u64,
+        settings: &ModelSettings,
         device: Device,
     ) -> anyhow::Result<(Blueprint, TorchScript)> {
-        let config = TorchScriptConfig::beside(path)?;
-        let module = TorchScript::open(path, config.clone(), seed, device)?;
+        let config = TorchScriptConfig::beside(path, settings.torchscript_declare.as_ref())?;
+        let module = TorchScript::open(path, config.clone(), settings.seed, device)?;
         let fingerprint = module.fingerprint();
         Ok((
             Blueprint::TorchScript {
@@ -261,8 +258,11 @@ impl Blueprint {
     /// As a checkpoint keeps it.
     pub(crate) fn of_checkpoint(config: &serde_json::Value) -> anyhow::Result<Blueprint> {
         let model = config.get("model").cloned().unwrap_or_default();
-        serde_json::from_value(model)
-            .context("the checkpoint does not say which model it is of: train it again")
+        let blueprint: Blueprint = serde_json::from_value(model)
+            .context("the checkpoint does not say which model it is of: train it again")?;
+        let checked = blueprint.check().map_err(anyhow::Error::msg);
+        checked.context("the checkpoint is of a model that cannot be: train it again")?;
+        Ok(blueprint)
     }
 }
 

@@ -279,7 +279,7 @@ impl Beginning {
         device: Device,
     ) -> anyhow::Result<Self> {
         let (seed, name) = (train.model.seed, SynapseName::Torchscript);
-        let (blueprint, module) = Blueprint::module(path, seed, device)?;
+        let (blueprint, module) = Blueprint::module(path, &train.model, device)?;
         let config = module.config();
         if !config.predicts() {
             let message = "the module gives encodings, and nothing is learned from those alone: export one that gives logits";

@@ -118,7 +118,7 @@ fn pretrained(settings: &ModelSettings, device: Device) -> anyhow::Result<Served
 
 /// A module of PyTorch, with the tokeniser beside it, if there is one.
 fn module(path: &Path, settings: &ModelSettings, device: Device) -> anyhow::Result<Served> {
-    let (blueprint, module) = Blueprint::module(path, settings.seed, device)?;
+    let (blueprint, module) = Blueprint::module(path, settings, device)?;
     let tokenizer = path.with_file_name(TOKENIZER);
     let tokenizer = (module.modality() == Modality::Text && tokenizer.exists())
         .then(|| Tokenizer::load(&tokenizer))

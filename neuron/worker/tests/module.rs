@@ -13,6 +13,10 @@ use tempfile::TempDir;
 const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --seed=3 --batch-size=16 --accumulate=2 \
     --epoch-steps=4 --evaluate=2";
 
+/// What is declared of `classifier.pt`.
+const DECLARED: &str =
+    r#"{"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}"#;
+
 fn fixture(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../learn/parity/torchscript");
     fixtures.join(name)
@@ -53,4 +57,14 @@ fn a_module_that_is_resumed_learns_what_it_would_have_learned() {
     assert!(last == read(&resumed, "last.safetensors"));
     let names = String::from_utf8_lossy(&last);
     assert!(names.contains("module.norm.running_mean"));
+}
+
+#[test]
+fn a_module_is_declared_on_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("alone.pt");
+    fs::copy(fixture("classifier.pt"), &alone).expect("it is ours");
+    let module = format!("--torchscript={}", alone.display());
+    let declared = format!("--torchscript-declare={DECLARED}");
+    trained(&folder, "run", &[&module, &declared, "--steps=1"]);
 }

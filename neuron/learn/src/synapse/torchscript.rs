@@ -104,9 +104,9 @@ pub enum TorchScriptError {
         error: std::io::Error,
     },
     /// What is declared makes no sense.
-    #[error("{} does not say what goes into the module and comes out of it: {problem}", path.display())]
+    #[error("what goes into a module and comes out of it is not declared for {}: {problem}", path.display())]
     Declaration {
-        /// The file.
+        /// The module, or the file beside it.
         path: PathBuf,
         /// What is wrong.
         problem: String,
@@ -294,7 +294,18 @@ impl Synapse for TorchScript {
         self.encoding_of(Modality::Tensor, encodings)
     }
 
+    /// # Shapes
+    ///
+    /// `inputs`: as declared; result: as declared, or `[batch, vocab]` of the token after the last if it is causal
     fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        let target = self.local_target(modality, inputs)?;
+        match self.config.causal {
+            true => Ok(target.f_select(1, -1)?),
+            false => Ok(target),
+        }
+    }
+
+    fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
         match self.config.outputs {
             Outputs::Logits => Ok(self.target(&self.encode(modality, inputs)?)),
             Outputs::Encoding => Err(SynapseError::NoPrediction(modality)),

@@ -1,18 +1,21 @@
-//! What goes into a module and what comes out of it: `model.json` beside `model.pt`.
+//! What goes into a module and what comes out of it: `model.json` beside `model.pt`, or what is declared otherwise.
 //!
 //! ```json
 //! { "modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits" }
-//! { "modality": "text", "input": [0], "output": [0, 384], "outputs": "encoding", "vocabulary": 30522 }
+//! { "modality": "text", "input": [0], "output": [0, 384], "outputs": "encoding", "vocabulary": 30522, "longest": 512 }
+//! { "modality": "text", "input": [0], "output": [0, 50257], "outputs": "logits", "vocabulary": 50257, "longest": 1024,
+//!   "causal": true }
 //! ```
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use neuron_proto::{DType, Modality};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor};
 
 use super::TorchScriptError;
-use crate::synapse::{EntryPoint, SynapseError};
+use crate::synapse::{EntryPoint, SynapseError, images};
 
 /// What is declared of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,18 @@ pub struct TorchScriptConfig {
     /// Tokens that it knows, of text: others are refused.
     #[serde(default)]
     vocabulary: Option<i64>,
+    /// Tokens of the longest text that it takes, where any length will do: longer ones are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    longest: Option<u32>,
+    /// Whether it tells at each place of a text the token that comes next, having seen none after: it predicts at the last
+    /// place alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) causal: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A kind of input, by name.
@@ -52,22 +67,28 @@ pub enum Outputs {
 }
 
 impl TorchScriptConfig {
-    /// Reads the file that belongs to a module: of its name, with `.json` at the end.
+    /// Reads the file that belongs to a module: of its name, with `.json` at the end. What is declared `besides`, key by key,
+    /// takes the place of what the file says; if that is all, there need be no file.
     ///
     /// # Errors
     ///
     /// [`TorchScriptError::Unreadable`] and [`TorchScriptError::Declaration`].
-    pub fn beside(module: &Path) -> Result<TorchScriptConfig, TorchScriptError> {
-        let path = module.with_extension("json");
-        let json = std::fs::read(&path).map_err(|error| TorchScriptError::Unreadable {
-            path: path.clone(),
-            error,
-        })?;
-        let config: Result<TorchScriptConfig, _> = serde_json::from_slice(&json);
+    pub fn beside(
+        module: &Path,
+        besides: Option<&Map<String, Value>>,
+    ) -> Result<TorchScriptConfig, TorchScriptError> {
+        let mut declared = read(&module.with_extension("json"), besides.is_some())?;
+        for (key, value) in besides.into_iter().flatten() {
+            declared.insert(key.clone(), value.clone());
+        }
+        let config: Result<TorchScriptConfig, _> = serde_json::from_value(declared.into());
         let checked = config
             .map_err(|error| error.to_string())
             .and_then(|config| config.check().map(|()| config));
-        checked.map_err(|problem| TorchScriptError::Declaration { path, problem })
+        checked.map_err(|problem| TorchScriptError::Declaration {
+            path: module.to_owned(),
+            problem,
+        })
     }
 
     /// Whether it can be so.
@@ -96,7 +117,27 @@ impl TorchScriptConfig {
         if self.modality != Takes::Text && self.vocabulary.is_some() {
             return Err("vocabulary is for text".into());
         }
-        Ok(())
+        self.check_text()
+    }
+
+    /// Whether what is said of texts can be so.
+    fn check_text(&self) -> Result<(), String> {
+        let is_free = self.modality == Takes::Text && self.input == [0];
+        match self.longest {
+            Some(_) if !is_free => {
+                Err("longest is for texts of any length, of which the input is [0]".into())
+            }
+            Some(0) => Err("longest is 0, expected at least 1 token".into()),
+            _ if !self.causal => Ok(()),
+            _ if self.modality != Takes::Text || !self.predicts() => {
+                Err("causal is for text of which the outputs are logits".into())
+            }
+            _ if self.output.len() != 2 || self.output[0] != self.input[0] => Err(format!(
+                "output is {:?}, expected of a causal module [seq, vocabulary], with the seq of its input",
+                self.output
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What kind of input it takes.
@@ -118,6 +159,18 @@ impl TorchScriptConfig {
         self.vocabulary
     }
 
+    /// Tokens of the longest text that it takes, if that is declared.
+    pub fn longest(&self) -> Option<u32> {
+        let fixed = self.input.first().copied().filter(|&size| size > 0);
+        self.longest
+            .or(fixed.filter(|_| self.modality == Takes::Text))
+    }
+
+    /// Shape of what it gives for one input, 0 where an axis is as long as that of the input. The last is the width.
+    pub fn output_shape(&self) -> &[u32] {
+        &self.output
+    }
+
     /// Whether it predicts, and so can learn.
     pub fn predicts(&self) -> bool {
         self.outputs == Outputs::Logits
@@ -132,61 +185,74 @@ impl TorchScriptConfig {
             modality: self.modality(),
             input_dtypes: match self.modality {
                 Takes::Text => vec![DType::I64],
-                Takes::Image | Takes::Tensor => vec![DType::F32, DType::F16, DType::BF16],
+                Takes::Image => vec![DType::F32, DType::F16, DType::BF16, DType::U8],
+                Takes::Tensor => vec![DType::F32, DType::F16, DType::BF16],
             },
             input_shape: self.input.clone(),
             output_shape: self.output.clone(),
-            prediction_shape: self.predicts().then(|| self.output.clone()),
+            prediction_shape: self.prediction_shape(),
         }
     }
 
+    fn prediction_shape(&self) -> Option<Vec<u32>> {
+        let predicted = match self.causal {
+            true => self.output.last().into_iter().copied().collect(),
+            false => self.output.clone(),
+        };
+        self.predicts().then_some(predicted)
+    }
+
     /// Inputs as the module takes them: checked, on its device, in its precision.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::Shape`] for another shape or a text that is too long, [`SynapseError::Kind`] for other numbers,
+    /// [`SynapseError::Token`] for a token that it does not know.
     pub(super) fn inputs(&self, inputs: &Tensor, device: Device) -> Result<Tensor, SynapseError> {
-        let size = inputs.size();
+        self.check_size(&inputs.size())?;
+        match (self.vocabulary, self.modality) {
+            (Some(vocab_size), _) => {
+                check_tokens(inputs, vocab_size)?;
+                Ok(inputs.f_to_device(device)?)
+            }
+            (None, Takes::Image) => {
+                let channels = inputs.size()[1];
+                images::unit(inputs, channels, device)
+            }
+            (None, _) if is_float(inputs) => {
+                Ok(inputs.f_to_kind(Kind::Float)?.f_to_device(device)?)
+            }
+            (None, _) => Err(SynapseError::Kind {
+                what: "inputs",
+                expected: "floats",
+                arrived: inputs.kind(),
+            }),
+        }
+    }
+
+    fn check_size(&self, size: &[i64]) -> Result<(), SynapseError> {
+        let longest = self.longest.map_or(i64::MAX, i64::from);
         let fits = size.len() == self.input.len() + 1
             && self
                 .input
                 .iter()
                 .zip(&size[1..])
                 .all(|(&declared, &size)| match declared {
-                    0 => size > 0,
+                    0 => (1..=longest).contains(&size),
                     declared => i64::from(declared) == size,
                 });
-        if !fits {
-            return Err(SynapseError::Shape {
-                what: "inputs",
-                expected: format!("[batch, ..] with {:?}, 0 for any size but none", self.input),
-                arrived: size,
-            });
+        if fits {
+            return Ok(());
         }
-        let Some(vocab_size) = self.vocabulary else {
-            if !matches!(inputs.kind(), Kind::Float | Kind::Half | Kind::BFloat16) {
-                return Err(SynapseError::Kind {
-                    what: "inputs",
-                    expected: "floats",
-                    arrived: inputs.kind(),
-                });
-            }
-            return Ok(inputs.f_to_kind(Kind::Float)?.f_to_device(device)?);
+        let any = match self.longest {
+            Some(longest) => format!("any size of at most {longest}"),
+            None => "any size but none".to_owned(),
         };
-        if inputs.kind() != Kind::Int64 {
-            return Err(SynapseError::Kind {
-                what: "tokens",
-                expected: "Int64",
-                arrived: inputs.kind(),
-            });
-        }
-        if inputs.numel() > 0 {
-            let outside = |token: i64| !(0..vocab_size).contains(&token);
-            let ends = [inputs.f_min()?, inputs.f_max()?].map(|token| token.int64_value(&[]));
-            if let Some(arrived) = ends.into_iter().find(|&token| outside(token)) {
-                return Err(SynapseError::Token {
-                    vocab_size,
-                    arrived,
-                });
-            }
-        }
-        Ok(inputs.f_to_device(device)?)
+        Err(SynapseError::Shape {
+            what: "inputs",
+            expected: format!("[batch, ..] with {:?}, 0 for {any}", self.input),
+            arrived: size.to_owned(),
+        })
     }
 
     /// Size of what is given for inputs of this size.
@@ -200,5 +266,49 @@ impl TorchScriptConfig {
                 size => size.into(),
             });
         std::iter::once(inputs[0]).chain(axes).collect()
+    }
+}
+
+/// The object in a file; an empty one if there is no file and `may_lack`.
+fn read(path: &Path, may_lack: bool) -> Result<Map<String, Value>, TorchScriptError> {
+    let json = match std::fs::read(path) {
+        Ok(json) => json,
+        Err(error) if may_lack && error.kind() == io::ErrorKind::NotFound => return Ok(Map::new()),
+        Err(error) => {
+            return Err(TorchScriptError::Unreadable {
+                path: path.to_owned(),
+                error,
+            });
+        }
+    };
+    serde_json::from_slice(&json).map_err(|error| TorchScriptError::Declaration {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+fn is_float(tensor: &Tensor) -> bool {
+    matches!(tensor.kind(), Kind::Float | Kind::Half | Kind::BFloat16)
+}
+
+/// Refuses what are no ids, and ids that are not in the vocabulary.
+fn check_tokens(tokens: &Tensor, vocab_size: i64) -> Result<(), SynapseError> {
+    if tokens.kind() != Kind::Int64 {
+        return Err(SynapseError::Kind {
+            what: "tokens",
+            expected: "Int64",
+            arrived: tokens.kind(),
+        });
+    }
+    if tokens.numel() == 0 {
+        return Ok(());
+    }
+    let ends = [tokens.f_min()?, tokens.f_max()?].map(|token| token.int64_value(&[]));
+    match ends.into_iter().find(|id| !(0..vocab_size).contains(id)) {
+        Some(arrived) => Err(SynapseError::Token {
+            vocab_size,
+            arrived,
+        }),
+        None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tch::nn::Init;
 
 use super::*;
@@ -21,6 +21,7 @@ struct Expected {
     logits: Vec<f32>,
     conv_gradient: Vec<f32>,
     encodings: Vec<f32>,
+    next_token: Vec<f32>,
     step: Step,
 }
 
@@ -43,10 +44,14 @@ fn expected() -> Expected {
 
 fn open(name: &str) -> Result<TorchScript, TorchScriptError> {
     let path = folder().join(name).with_extension("pt");
-    TorchScript::open(&path, TorchScriptConfig::beside(&path)?, 0, CPU)
+    TorchScript::open(&path, TorchScriptConfig::beside(&path, None)?, 0, CPU)
 }
 
 fn declared(json: &str) -> TorchScriptConfig {
+    serde_json::from_str(json).unwrap()
+}
+
+fn declaration(json: &str) -> Map<String, Value> {
     serde_json::from_str(json).unwrap()
 }
 
@@ -112,6 +117,80 @@ fn a_module_is_served_as_pytorch_has_it() {
     let encodings = encoder.forward_text(&tokens()).unwrap();
     assert_eq!(encodings.size(), [2, 5, 6]);
     near(&encodings, &expected().encodings);
+}
+
+#[test]
+fn a_causal_module_predicts_the_token_after_the_last() {
+    let speaker = open("speaker").unwrap();
+    let [entry_point] = &speaker.entry_points()[..] else {
+        panic!("it takes text");
+    };
+    assert_eq!(entry_point.output_shape, [0, 50]);
+    assert_eq!(entry_point.prediction_shape, Some(vec![50]));
+    let predicted = speaker.predict(Modality::Text, &tokens()).unwrap();
+    assert_eq!(predicted.size(), [2, 50]);
+    near(&predicted, &expected().next_token);
+    let everywhere = speaker.local_target(Modality::Text, &tokens()).unwrap();
+    assert!(everywhere.select(1, -1).equal(&predicted));
+}
+
+#[test]
+fn texts_beyond_the_longest_are_refused() {
+    let speaker = open("speaker").unwrap();
+    let of = |seq| speaker.forward_text(&Tensor::zeros([1, seq], (Kind::Int64, CPU)));
+    assert!(of(12).is_ok());
+    let error = of(13).unwrap_err();
+    assert!(matches!(error, SynapseError::Shape { .. }), "{error}");
+    assert!(error.to_string().contains("at most 12"), "{error}");
+    // More than it has places for is found out when it is opened.
+    let path = folder().join("speaker.pt");
+    let longer = declaration(r#"{ "longest": 13 }"#);
+    let config = TorchScriptConfig::beside(&path, Some(&longer)).unwrap();
+    let error = TorchScript::open(&path, config, 0, CPU).unwrap_err();
+    assert!(matches!(error, TorchScriptError::Trial { .. }), "{error}");
+}
+
+#[test]
+fn what_is_declared_besides_takes_the_place_of_what_the_file_says() {
+    let path = folder().join("classifier.pt");
+    let twelve = declaration(r#"{ "output": [12] }"#);
+    let config = TorchScriptConfig::beside(&path, Some(&twelve)).unwrap();
+    assert_eq!(config.output_shape(), [12]);
+    assert_eq!(config.input_shape(), [1, 28, 28]);
+    // Without a file, all of it has to be declared.
+    let nowhere = folder().join("nowhere.pt");
+    let all =
+        r#"{ "modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits" }"#;
+    let config = TorchScriptConfig::beside(&nowhere, Some(&declaration(all))).unwrap();
+    assert_eq!(config, declared(all));
+    let error = TorchScriptConfig::beside(&nowhere, Some(&twelve)).unwrap_err();
+    assert!(error.to_string().contains("missing field"), "{error}");
+    let unknown = declaration(r#"{ "outptu": [12] }"#);
+    let error = TorchScriptConfig::beside(&path, Some(&unknown)).unwrap_err();
+    assert!(error.to_string().contains("unknown field"), "{error}");
+}
+
+#[test]
+fn images_may_arrive_as_bytes() {
+    let classifier = open("classifier").unwrap();
+    let bytes = (Tensor::arange(28 * 28, (Kind::Int64, CPU)) * 7)
+        .remainder(256)
+        .to_kind(Kind::Uint8)
+        .reshape([1, 1, 28, 28]);
+    let floats = bytes.to_kind(Kind::Float) / 255.0;
+    let [of_bytes, of_floats] =
+        [&bytes, &floats].map(|images| classifier.forward_image(images).unwrap());
+    assert!(of_bytes.equal(&of_floats));
+    assert!(
+        classifier.entry_points()[0]
+            .input_dtypes
+            .contains(&neuron_proto::DType::U8)
+    );
+    let integers = Tensor::zeros([1, 1, 28, 28], (Kind::Int64, CPU));
+    assert!(matches!(
+        classifier.forward_image(&integers),
+        Err(SynapseError::Kind { .. })
+    ));
 }
 
 #[test]
@@ -388,7 +467,7 @@ fn what_is_not_as_declared_is_refused_with_what_came() {
         "{error}"
     );
     let no_module = folder().join("classifier.json");
-    let config = TorchScriptConfig::beside(&path).unwrap();
+    let config = TorchScriptConfig::beside(&path, None).unwrap();
     let error = TorchScript::open(&no_module, config, 0, CPU).unwrap_err();
     assert!(
         matches!(error, TorchScriptError::NoModule { .. }),
@@ -401,7 +480,7 @@ fn declarations_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pt");
     assert!(matches!(
-        TorchScriptConfig::beside(&path),
+        TorchScriptConfig::beside(&path, None),
         Err(TorchScriptError::Unreadable { .. })
     ));
     for (json, problem) in [
@@ -422,9 +501,27 @@ fn declarations_that_make_no_sense_are_refused() {
             r#"{ "modality": "image", "input": [1, 2, 2], "output": [3], "outputs": "logits", "x": 1 }"#,
             "unknown field",
         ),
+        (
+            r#"{ "modality": "image", "input": [1, 2, 2], "output": [3], "outputs": "logits", "longest": 9 }"#,
+            "longest is for texts",
+        ),
+        (
+            r#"{ "modality": "text", "input": [0], "output": [0, 6], "outputs": "logits", "vocabulary": 6, "longest": 0 }"#,
+            "longest is 0",
+        ),
+        (
+            r#"{ "modality": "text", "input": [0], "output": [6], "outputs": "logits", "vocabulary": 6, "causal": true }"#,
+            "output is [6]",
+        ),
+        (
+            r#"{ "modality": "text", "input": [0], "output": [0, 6], "outputs": "encoding", "vocabulary": 6, "causal": true }"#,
+            "causal is for text of which the outputs are logits",
+        ),
     ] {
         std::fs::write(path.with_extension("json"), json).unwrap();
-        let error = TorchScriptConfig::beside(&path).unwrap_err().to_string();
+        let error = TorchScriptConfig::beside(&path, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(problem), "{error}");
     }
 }

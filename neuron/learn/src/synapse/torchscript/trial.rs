@@ -8,6 +8,12 @@ use crate::parameters::Parameters;
 /// Sizes that are tried where any will do: large enough for what a module may take off the edges.
 const FREE: [i64; 2] = [32, 40];
 
+/// Sizes that are tried of this module: of texts with a longest, that and half of it.
+fn sizes(module: &TorchScript) -> [i64; 2] {
+    let longest = module.config.longest().map(i64::from);
+    longest.map_or(FREE, |longest| [(longest + 1) / 2, longest])
+}
+
 /// Two rows that are the same alone and together may differ by roundings.
 const TOLERANCE: f64 = 1e-4;
 
@@ -17,7 +23,7 @@ const TOLERANCE: f64 = 1e-4;
 ///
 /// What was expected, and what came.
 pub(super) fn of_answers(module: &TorchScript) -> Result<(), String> {
-    for size in FREE {
+    for size in sizes(module) {
         let rows = [0, 1].map(|row| inputs(module, size, row));
         stays_as_it_is(module, &rows[0])?;
         let both = features(module, &Tensor::cat(&rows, 0), Mode::Evaluation)?;
@@ -71,7 +77,7 @@ fn stays_as_it_is(module: &TorchScript, row: &Tensor) -> Result<(), String> {
 ///
 /// What was expected, and what came.
 pub(super) fn of_learning(module: &TorchScript) -> Result<(), String> {
-    let rows = [0, 1].map(|row| inputs(module, FREE[0], row));
+    let rows = [0, 1].map(|row| inputs(module, sizes(module)[0], row));
     let both = Tensor::cat(&rows, 0);
     let copied = |module: &TorchScript| {
         let kept = "expected buffers to keep their shapes while the module learns";
