@@ -52,6 +52,7 @@ pub struct ModelSettings {
         env = "CONNECTOME_TORCHSCRIPT",
         value_name = "FILE",
         value_parser = path,
+        conflicts_with = "pretrained",
         help = "Module of PyTorch to serve or train, as torch.jit.save writes it, with a .json beside it that declares it",
         long_help = TORCHSCRIPT
     )]

@@ -117,6 +117,10 @@ impl Text {
                            --data /usr/share/common-licenses";
             return Err(UsageError(message.to_owned()).into());
         };
+        if settings.augment == Some(true) {
+            let message = "--augment changes images, and there are none: leave it out";
+            return Err(UsageError(message.to_owned()).into());
+        }
         let corpus = Corpus::open(folder)?;
         let given = settings.tokenizer.as_deref().or(pretrained).map(in_folder);
         let kept = resumed.map(|run| run.join(TOKENIZER));

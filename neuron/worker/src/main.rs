@@ -5,6 +5,7 @@
 
 mod blueprint;
 mod data;
+mod module;
 mod nucleus_model;
 mod presence;
 mod run;

@@ -19,7 +19,7 @@ use neuron_learn::{
     synapse::Synapse,
 };
 use neuron_peer::dendrite::Entry;
-use neuron_proto::{Modality, Output};
+use neuron_proto::Output;
 use neuron_text::{Tokenizer, atomic};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     blueprint::{Blueprint, MODULE},
     data::{self, Data, TOKENIZER, Text},
+    module,
     nucleus_model::{Answers, Offer},
     presence::{self, Presence},
     serve::{listen_for_metrics, presence_settings, serve_metrics},
@@ -249,17 +250,11 @@ struct Beginning {
 
 impl Beginning {
     fn new(train: &Train, folder: &Path, device: Device) -> anyhow::Result<Self> {
+        module::check_settings(&train.model)?;
         let name = synapse_name(train);
         let dataset = train.data.dataset(name);
         data::check(name, dataset)?;
         match (&train.model.torchscript, dataset) {
-            (Some(_), _) if name != SynapseName::Torchscript => {
-                let message = format!(
-                    "--torchscript is a model, and --synapse {} another",
-                    name.name()
-                );
-                Err(UsageError(message).into())
-            }
             (None, _) if name == SynapseName::Torchscript => {
                 let message =
                     "--synapse torchscript needs the module: --torchscript names its file";
@@ -281,39 +276,15 @@ impl Beginning {
         let (seed, name) = (train.model.seed, SynapseName::Torchscript);
         let (blueprint, module) = Blueprint::module(path, &train.model, device)?;
         let config = module.config();
-        if !config.predicts() {
-            let message = "the module gives encodings, and nothing is learned from those alone: export one that gives logits";
-            return Err(UsageError(message.to_owned()).into());
-        }
-        let shape = match dataset {
-            DatasetName::Digits | DatasetName::Mnist => Some([1, 28, 28]),
-            DatasetName::Cifar | DatasetName::Synthetic => Some([3, 32, 32]),
-            DatasetName::Text => None,
-        };
-        let fits = match (config.modality(), shape) {
-            (Modality::Text, None) => true,
-            (Modality::Image, Some(shape)) => {
-                let mut axes = config.input_shape().iter().zip(shape);
-                axes.all(|(&declared, size)| declared == 0 || declared == size)
-            }
-            _ => false,
-        };
-        if !fits {
-            let message = format!(
-                "a module that takes {} of {:?} cannot learn from {}: see --dataset",
-                config.modality(),
-                config.input_shape(),
-                dataset.name()
-            );
-            return Err(UsageError(message).into());
-        }
+        module::check_data(config, dataset)?;
         module.try_learning(path)?;
         let file = module.file();
         let (data, tokenizer) = match dataset {
             DatasetName::Text => {
                 let text = Text::open(&train.data, path.parent(), resumed(train, folder))?;
-                blueprint.takes(&text.tokenizer, train.data.sequence.get())?;
-                let tokenizer = text.tokenizer.clone();
+                let (tokenizer, sequence) = (text.tokenizer.clone(), train.data.sequence.get());
+                blueprint.takes(&tokenizer, sequence)?;
+                module::check_texts(config, sequence, tokenizer.vocab_size())?;
                 (text.batches(&train.data, name, seed)?, Some(tokenizer))
             }
             dataset => (data::images(&train.data, dataset, seed, device)?, None),

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     blueprint::Blueprint,
     data::{self, TOKENIZER},
+    module,
     nucleus_model::Offer,
     presence::{self, Presence},
     settings,
@@ -41,9 +42,10 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let hotkey = global.hotkey()?;
+    module::check_settings(&serve.model)?;
     let device = settings::open_device(&serve.model)?;
     let served = match (&serve.model.torchscript, &serve.model.pretrained) {
-        (Some(path), _) => module(path, &serve.model, device)?,
+        (Some(path), _) => exported(path, &serve.model, device)?,
         (None, Some(_)) => pretrained(&serve.model, device)?,
         (None, None) => trained(global, &serve.model, &hotkey, device)?,
     };
@@ -117,7 +119,7 @@ fn pretrained(settings: &ModelSettings, device: Device) -> anyhow::Result<Served
 }
 
 /// A module of PyTorch, with the tokeniser beside it, if there is one.
-fn module(path: &Path, settings: &ModelSettings, device: Device) -> anyhow::Result<Served> {
+fn exported(path: &Path, settings: &ModelSettings, device: Device) -> anyhow::Result<Served> {
     let (blueprint, module) = Blueprint::module(path, settings, device)?;
     let tokenizer = path.with_file_name(TOKENIZER);
     let tokenizer = (module.modality() == Modality::Text && tokenizer.exists())

@@ -1,5 +1,5 @@
-//! A run of a module of PyTorch that has dropout and batch norm, interrupted and not: processes of their own, because what is
-//! dropped comes from a generator that all of a process share.
+//! A run of a module of PyTorch that has dropout and batch norm, interrupted and not, and what is not begun at all: processes of
+//! their own, because what is dropped comes from a generator that all of a process share.
 
 use std::{
     fs,
@@ -46,6 +46,13 @@ fn read(run: &Path, name: &str) -> Vec<u8> {
     fs::read(run.join(name)).expect("the run wrote it")
 }
 
+fn refused(folder: &TempDir, more: &[&str]) -> String {
+    let (output, run) = run(folder, "refused", more);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!run.exists(), "nothing is begun");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
 fn a_module_that_is_resumed_learns_what_it_would_have_learned() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,4 +74,22 @@ fn a_module_is_declared_on_the_command_line() {
     let module = format!("--torchscript={}", alone.display());
     let declared = format!("--torchscript-declare={DECLARED}");
     trained(&folder, "run", &[&module, &declared, "--steps=1"]);
+}
+
+#[test]
+fn what_does_not_go_with_a_module_is_refused_before_anything_is_begun() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let of = |name: &str| format!("--torchscript={}", fixture(name).display());
+    let classifier = of("classifier.pt");
+    for (arguments, expected) in [
+        (vec![&*classifier, "--synapse=gpt"], "--synapse gpt another"),
+        (vec![&*classifier, "--pretrained=."], "cannot be used with"),
+        (vec![&*classifier, "--dropout=0.5"], "cannot be used with"),
+        (vec![&*classifier, "--dataset=synthetic"], "see --dataset"),
+        (vec!["--torchscript-declare={}"], "needs the module"),
+        (vec!["--torchscript-declare=10"], "an object of JSON"),
+    ] {
+        let said = refused(&folder, &arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
 }
