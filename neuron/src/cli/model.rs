@@ -24,7 +24,8 @@ for digits, and for a language model
   outputs     \"logits\" are learned, an \"encoding\" is only served
   vocabulary  Of text: how many tokens it knows
   longest     Of text of any length: the most tokens that it takes
-  causal      Of text: whether each place tells the token that comes next
+  causal      Of text: each place tells the token that comes next, having
+              seen none after; only such modules learn from text
 
 A tokenizer.json beside a module of text tells peers whose tokens it takes. In training it is in training mode, and its buffers \
 are kept with its parameters.";

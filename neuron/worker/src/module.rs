@@ -84,6 +84,10 @@ pub(crate) fn check_texts(
     sequence: u32,
     n_tokens: usize,
 ) -> Result<(), UsageError> {
+    if !config.is_causal() {
+        let message = "a module learns from text which token comes next: if it is made for that, declare \"causal\": true";
+        return Err(UsageError(message.to_owned()));
+    }
     let (input, output) = (config.input_shape(), config.output_shape());
     if input != [0] && input != [sequence] {
         return Err(UsageError(format!(
@@ -122,7 +126,7 @@ mod tests {
 
     fn texts(input: &str, output: &str) -> TorchScriptConfig {
         declared(&format!(
-            r#"{{ "modality": "text", "input": {input}, "output": {output}, "outputs": "logits", "vocabulary": 500 }}"#
+            r#"{{ "modality": "text", "input": {input}, "output": {output}, "outputs": "logits", "vocabulary": 500, "causal": true }}"#
         ))
     }
 
@@ -212,5 +216,10 @@ mod tests {
             let checked = check_texts(&texts(input, output), 16, 300);
             assert!(checked.is_err(), "{input} {output}");
         }
+        let gaps = r#"{ "modality": "text", "input": [0], "output": [0, 300], "outputs": "logits", "vocabulary": 300 }"#;
+        let error = check_texts(&declared(gaps), 16, 300)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("causal"), "{error}");
     }
 }

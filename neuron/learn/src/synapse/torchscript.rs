@@ -299,7 +299,7 @@ impl Synapse for TorchScript {
     /// `inputs`: as declared; result: as declared, or `[batch, vocab]` of the token after the last if it is causal
     fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
         let target = self.local_target(modality, inputs)?;
-        match self.config.causal {
+        match self.config.is_causal() {
             true => Ok(target.f_select(1, -1)?),
             false => Ok(target),
         }

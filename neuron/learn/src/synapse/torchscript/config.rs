@@ -39,7 +39,7 @@ pub struct TorchScriptConfig {
     /// Whether it tells at each place of a text the token that comes next, having seen none after: it predicts at the last
     /// place alone.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) causal: bool,
+    causal: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -132,10 +132,12 @@ impl TorchScriptConfig {
             _ if self.modality != Takes::Text || !self.predicts() => {
                 Err("causal is for text of which the outputs are logits".into())
             }
-            _ if self.output.len() != 2 || self.output[0] != self.input[0] => Err(format!(
-                "output is {:?}, expected of a causal module [seq, vocabulary], with the seq of its input",
-                self.output
-            )),
+            _ if self.output.len() != 2 || ![0, self.input[0]].contains(&self.output[0]) => {
+                Err(format!(
+                    "output is {:?}, expected of a causal module [seq, vocabulary], with the seq of its input",
+                    self.output
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -164,6 +166,11 @@ impl TorchScriptConfig {
         let fixed = self.input.first().copied().filter(|&size| size > 0);
         self.longest
             .or(fixed.filter(|_| self.modality == Takes::Text))
+    }
+
+    /// Whether it tells at each place of a text the token that comes next.
+    pub fn is_causal(&self) -> bool {
+        self.causal
     }
 
     /// Shape of what it gives for one input, 0 where an axis is as long as that of the input. The last is the width.

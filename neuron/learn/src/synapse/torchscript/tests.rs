@@ -135,6 +135,18 @@ fn a_causal_module_predicts_the_token_after_the_last() {
 }
 
 #[test]
+fn a_module_that_looks_ahead_is_not_causal() {
+    let path = folder().join("encoder.pt");
+    let causal = declaration(r#"{ "outputs": "logits", "causal": true }"#);
+    let config = TorchScriptConfig::beside(&path, Some(&causal)).unwrap();
+    let error = TorchScript::open(&path, config, 0, CPU).unwrap_err();
+    assert!(
+        error.to_string().contains("the last token changed"),
+        "{error}"
+    );
+}
+
+#[test]
 fn texts_beyond_the_longest_are_refused() {
     let speaker = open("speaker").unwrap();
     let of = |seq| speaker.forward_text(&Tensor::zeros([1, seq], (Kind::Int64, CPU)));

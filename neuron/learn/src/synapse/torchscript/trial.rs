@@ -26,6 +26,9 @@ pub(super) fn of_answers(module: &TorchScript) -> Result<(), String> {
     for size in sizes(module) {
         let rows = [0, 1].map(|row| inputs(module, size, row));
         stays_as_it_is(module, &rows[0])?;
+        if module.config.is_causal() {
+            sees_nothing_ahead(module, &rows[0])?;
+        }
         let both = features(module, &Tensor::cat(&rows, 0), Mode::Evaluation)?;
         for (row, place) in rows.iter().zip(0..) {
             let alone = features(module, row, Mode::Evaluation)?;
@@ -66,6 +69,24 @@ fn stays_as_it_is(module: &TorchScript, row: &Tensor) -> Result<(), String> {
         false => Err(
             "expected the same answer whenever a row is asked about, and the second differed from the first: the module \
              draws at random, or counts, in evaluation mode as well"
+                .into(),
+        ),
+    }
+}
+
+/// Whether places of a text stay the same when its last token is another: a module that looks ahead would learn to copy.
+fn sees_nothing_ahead(module: &TorchScript, row: &Tensor) -> Result<(), String> {
+    let vocabulary = module.config.vocabulary().unwrap_or(1);
+    let before = row.size()[1] - 1;
+    let last = (row.narrow(1, before, 1) + 1).remainder(vocabulary);
+    let other = Tensor::cat(&[row.narrow(1, 0, before), last], 1);
+    let [ours, theirs] = [row, &other].map(|row| features(module, row, Mode::Evaluation));
+    let [ours, theirs] = [ours?, theirs?].map(|features| features.narrow(1, 0, before));
+    match is_near(&ours, &theirs) {
+        true => Ok(()),
+        false => Err(
+            "expected of a causal module that each place has seen no token after it, and the last token changed what is said \
+             before it"
                 .into(),
         ),
     }
