@@ -1,8 +1,9 @@
-//! A module exported from Python is served, asked over the chain, and says what PyTorch says.
+//! A module exported from Python is served, asked over the chain, and says what PyTorch says; and when it has learned, what it
+//! has become.
 
 use crate::{Member, NETID, chain, endpoint};
 use anyhow::{Context, Result, ensure};
-use connectome_tests::node::Signal;
+use connectome_tests::{Operator, node::Signal, run_log::Event};
 use serde_json::Value;
 use std::{
     env, fs,
@@ -37,6 +38,32 @@ fn export(folder: &Path) -> Result<Value> {
     )?)?)
 }
 
+/// What the one who serves says that the image shows: a probability of each class.
+async fn probabilities(asker: &Operator, folder: &Path) -> Result<Vec<f64>> {
+    let image = folder.join("image.pgm");
+    let said = asker
+        .ask(&["query", image.to_str().context("UTF-8")?])
+        .await?;
+    ensure!(said["votes"][0]["code"] == "Success", "{said}");
+    numbers(&said["votes"][0]["probabilities"])
+}
+
+fn numbers(value: &Value) -> Result<Vec<f64>> {
+    let list = value.as_array().context("a list")?;
+    let numbers = list.iter().map(|it| it.as_f64().context("a number"));
+    numbers.collect()
+}
+
+/// By how much the two differ most, at any class.
+fn distance(one: &[f64], other: &[f64]) -> Result<f64> {
+    ensure!(one.len() == other.len(), "{one:?} and {other:?}");
+    let differences = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| (one - other).abs());
+    Ok(differences.fold(0.0, f64::max))
+}
+
 #[tokio::test]
 async fn a_module_from_python_answers_queries_with_pytorchs_own_numbers() -> Result<()> {
     // Given a module that Python exported,
@@ -50,38 +77,39 @@ async fn a_module_from_python_answers_queries_with_pytorchs_own_numbers() -> Res
 
     // when it is served,
     let serving = server.serve_with(&[&module]).await?;
-    node.client
+    let first = node
+        .client
         .until_network(NETID, "its endpoint", |state| endpoint(state, 0))
         .await?;
 
     // then whoever asks gets what PyTorch says.
-    let image = folder.path().join("image.pgm");
-    let said = asker
-        .ask(&["query", image.to_str().context("UTF-8")?])
-        .await?;
-    let numbers = |value: &Value| -> Result<Vec<f64>> {
-        let list = value.as_array().context("a list")?;
-        let numbers = list.iter().map(|it| it.as_f64().context("a number"));
-        numbers.collect()
-    };
-    let ours = numbers(&said["votes"][0]["probabilities"])?;
-    let theirs = numbers(&expected["probabilities"])?;
-    ensure!(ours.len() == theirs.len(), "{said}");
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        ensure!((ours - theirs).abs() < 1e-5, "{said}");
-    }
+    let exported = numbers(&expected["probabilities"])?;
+    let said = probabilities(&asker, folder.path()).await?;
+    ensure!(distance(&said, &exported)? < 1e-5, "{said:?}");
     let status = serving.stop(Signal::Terminate).await?;
     ensure!(status.code() == Some(0), "{status}");
 
-    // It can learn as well, and what it has become is served without the file.
-    let training = server
-        .clone()
-        .with([&*module, "--steps=3", "--alone"])
-        .train()?;
+    // It can learn as well, and goes on where it was;
+    let alone = |steps| [module.as_str(), steps, "--alone"];
+    let training = server.clone().with(alone("--steps=3")).train()?;
     let (status, _) = training.end().await?;
     ensure!(status.code() == Some(0), "{status}");
+    let training = server.clone().with(alone("--steps=5")).resume()?;
+    let (status, events) = training.end().await?;
+    ensure!(status.code() == Some(0), "{status}");
+    let made: Vec<u64> = events.iter().filter_map(Event::step).collect();
+    assert_eq!(made, [4, 5]);
+
+    // and what it has become is served without the file, and is another than was exported.
     fs::remove_file(folder.path().join("classifier.pt"))?;
     let serving = server.serve().await?;
+    node.client
+        .until_network(NETID, "its new endpoint", |state| {
+            endpoint(state, 0).filter(|endpoint| *endpoint != first)
+        })
+        .await?;
+    let learned = probabilities(&asker, folder.path()).await?;
+    ensure!(distance(&learned, &exported)? > 1e-4, "{learned:?}");
     let status = serving.stop(Signal::Terminate).await?;
     ensure!(status.code() == Some(0), "{status}");
     Ok(())
