@@ -295,10 +295,13 @@ fn matrix(
 }
 
 fn accuracy_plot(name: &str, size: (f64, f64), label_room: f64, series: Vec<Series>) -> LinePlot {
-    let lowest = series
-        .iter()
-        .flat_map(|series| series.points.iter().map(|(_, y)| *y))
-        .fold(1.0, f64::min);
+    let values = || {
+        let points = series.iter().flat_map(|series| &series.points);
+        points.map(|(_, accuracy)| 10.0 * accuracy)
+    };
+    // Between round numbers: a bar of a histogram would have to start at zero, a line need not.
+    let from = values().fold(10.0, f64::min).floor();
+    let to = values().fold(from + 1.0, f64::max).ceil();
     LinePlot {
         name: name.into(),
         size,
@@ -306,9 +309,8 @@ fn accuracy_plot(name: &str, size: (f64, f64), label_room: f64, series: Vec<Seri
         x_label: "step".into(),
         y_label: "accuracy".into(),
         scale: Scale::Percent {
-            // Down to a round number: a bar of a histogram would have to start at zero, a line need not.
-            from: (10.0 * lowest).floor() / 10.0,
-            to: 1.0,
+            from: from / 10.0,
+            to: to / 10.0,
         },
         dots: false,
         series,
