@@ -18,8 +18,9 @@
 //! * **Refusals say why.** Each is a gRPC status with the exact [`Code`](neuron_proto::Code) in its metadata and, where
 //!   waiting helps, the time to wait. None waits for the model, nor does health. What went wrong inside is for the log:
 //!   callers learn that it did.
-//! * **Bounded memory.** Requests are paid for at their announced length, before they are read, and answers until they
-//!   are taken, from a budget for each caller and one for all. Gradients that wait for the trainer have their own.
+//! * **Bounded memory.** Requests are paid for at their announced length, before they are read, and answers at the length
+//!   that they will have, before the model is asked and until they are taken, from a budget for each caller and one for all.
+//!   Gradients that wait for the trainer have their own, and so have the nucleus' batches.
 //! * **The roster is the law.** Each request is held against the latest one; a caller that leaves it loses its connection.
 //! * **An end.** After [`AxonConfig::shutdown_grace`] nothing of the axon runs any more, whatever peers do.
 //!
@@ -40,7 +41,10 @@ mod service;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use neuron_proto::v1::{self, axon_server::AxonServer};
+use neuron_proto::{
+    Limits,
+    v1::{self, axon_server::AxonServer},
+};
 use neuron_wallet::PublicKey;
 use tokio::{net::TcpListener, time::sleep};
 use tokio_rustls::TlsAcceptor;
@@ -167,7 +171,7 @@ pub enum AxonError {
     GradientNorm(f32),
     /// A message that is allowed, but that no caller could pay for.
     #[error(
-        "a request may have {message} bytes, beyond max_bytes_per_caller, which is {per_caller}, or max_bytes, which is {total}: lower max_tensor_bytes or the rows of a request, or raise these"
+        "a request may have {message} bytes with its answer, beyond max_bytes_per_caller, which is {per_caller}, or max_bytes, which is {total}: lower max_tensor_bytes, max_answer_bytes or the rows of a request, or raise these"
     )]
     Memory {
         /// Of the largest request with its answer.
@@ -272,7 +276,7 @@ fn services(
         config.max_tensor_bytes,
     );
     let (per_caller, total) = (config.max_bytes_per_caller, config.max_bytes);
-    let message = limits.max_message_bytes(if gradients.is_some() { 2 } else { 1 });
+    let message = largest(&nucleus, &limits, gradients.is_some());
     if message > per_caller || message > total {
         return Err(AxonError::Memory {
             message,
@@ -300,6 +304,19 @@ fn services(
         max_wait: config.max_wait,
         metrics: config.metrics.clone(),
     })
+}
+
+/// Bytes of the largest request that is taken, with its answer.
+fn largest(nucleus: &Nucleus, limits: &Limits, takes_gradients: bool) -> usize {
+    let config = nucleus.config();
+    let answers = nucleus.synapses().iter();
+    let answer = answers.map(|spec| config.largest_answer(spec)).max();
+    let answer = service::answer_bytes(answer.unwrap_or_default());
+    let forward = limits.max_message_bytes(1).saturating_add(answer);
+    match takes_gradients {
+        true => forward.max(limits.max_message_bytes(2)),
+        false => forward,
+    }
 }
 
 /// The services that every gRPC server has.

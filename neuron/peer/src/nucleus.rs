@@ -13,13 +13,15 @@
 //!   the same, each of its requests is asked alone, and only those that fail alone are refused.
 //! * **No work for nobody.** What expired or was abandoned in the queue never reaches the model.
 //! * **No secrets.** What a model says of itself when it fails or panics is for the log; callers learn that it did.
-//! * **No waiting for a place.** The queue is bounded by requests and by bytes. Beyond, a request is refused at once,
-//!   with an estimate of when to try again.
+//! * **No waiting for a place.** The queue is bounded by requests and by the bytes of inputs and of the answers that they
+//!   ask for. Beyond, a request is refused at once, with an estimate of when to try again.
+//! * **No endless answers.** How long an answer will be is known before its request is queued, and bounded by
+//!   [`NucleusConfig::max_answer_bytes`]: a few token ids may ask for gigabytes of distributions over a vocabulary.
 //! * **Stake first, nobody last for ever.** The order below.
 //! * **No half update.** A new model takes its place between two batches.
 //!
 //! A batch that runs is not interrupted: what it takes is bounded by [`NucleusConfig::max_batch_rows`] and
-//! [`NucleusConfig::max_batch_bytes`].
+//! [`NucleusConfig::max_batch_bytes`], or by one request with its answer if that is more.
 //!
 //! # Order
 //!
@@ -50,14 +52,14 @@ mod worker;
 
 use std::{fmt, sync::Arc, thread};
 
-use neuron_proto::Code;
+use neuron_proto::{Code, Modality};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::{NucleusConfig, NucleusError},
     metrics::Metrics,
     model::{Model, ModelError},
-    request::{Refusal, Reply, Request, Ticket},
+    request::{Checked, Refusal, Reply, Request, Ticket},
     spec::SynapseSpec,
 };
 use self::{shared::Shared, worker::Worker};
@@ -69,7 +71,7 @@ pub struct Load {
     pub requests: usize,
     /// Their rows.
     pub rows: u64,
-    /// Bytes of their inputs.
+    /// Bytes of their inputs and of the answers that they ask for.
     pub bytes: usize,
 }
 
@@ -118,15 +120,36 @@ impl Nucleus {
     ///
     /// # Errors
     ///
+    /// Those of [`check`](Self::check) and of [`queue`](Self::queue).
+    pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
+        self.queue(self.check(request)?)
+    }
+
+    /// Holds a request against what the model serves: after this, it is known how long its answer will be.
+    ///
+    /// # Errors
+    ///
     /// * `NotImplemented`: no such synapse, or it has no such output.
-    /// * `RequestShapeException`, `EmptyRequest`, `InvalidRequest`: not what the synapse takes.
+    /// * `TokenizerMismatch`: token ids of another tokeniser.
+    /// * `RequestShapeException`, `EmptyRequest`, `InvalidRequest`: not what the synapse takes, or its answer would be too
+    ///   long.
+    pub fn check(&self, request: Request) -> Result<Checked, Refusal> {
+        let checked = self.answer_bytes(&request).map(|answer_bytes| Checked {
+            request,
+            answer_bytes,
+        });
+        checked.inspect_err(|refusal| self.shared.metrics.count(refusal.code))
+    }
+
+    /// Queues a request that this nucleus has checked, or refuses it at once.
+    ///
+    /// # Errors
+    ///
     /// * `NucleusTimeout`: the deadline has passed.
     /// * `NucleusFull`: no place, with the time after which there may be one.
     /// * `NotServingNucleus`: the nucleus is stopping.
-    pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
-        let admitted = self
-            .check(&request)
-            .and_then(|()| self.shared.submit(request));
+    pub fn queue(&self, checked: Checked) -> Result<Ticket, Refusal> {
+        let admitted = self.shared.submit(checked);
         admitted.inspect_err(|refusal| self.shared.metrics.count(refusal.code))
     }
 
@@ -172,7 +195,8 @@ impl Nucleus {
         &self.shared.metrics
     }
 
-    fn check(&self, request: &Request) -> Result<(), Refusal> {
+    /// Bytes of the answer to a request that is what the model serves.
+    fn answer_bytes(&self, request: &Request) -> Result<usize, Refusal> {
         let Request {
             modality,
             tokenizer,
@@ -180,28 +204,30 @@ impl Nucleus {
             inputs,
             ..
         } = request;
-        let spec = self
-            .specs
-            .iter()
-            .find(|spec| spec.modality == *modality)
-            .ok_or_else(|| {
-                let served: Vec<String> = self
-                    .specs
-                    .iter()
-                    .map(|spec| spec.modality.to_string())
-                    .collect();
-                let message = format!("{modality} is not served, only {}", served.join(", "));
-                Refusal::new(Code::NotImplemented, message)
-            })?;
+        let spec = self.spec_of(*modality)?;
         spec.check_output(*output)?;
         spec.check_tokenizer(*tokenizer)?;
         spec.check_inputs(inputs, self.config.max_request_rows)?;
+        let answer = spec.check_answer(*output, inputs, self.config.max_answer_bytes)?;
         let (actual, max) = (inputs.n_bytes(), self.config.max_queue_bytes);
-        if actual > max {
-            let message = format!("expected at most {max} bytes, got {actual}: split the request");
+        if actual.saturating_add(answer) > max {
+            let message = format!(
+                "expected at most {max} bytes of inputs and answer, got {actual} and {answer}: split the request"
+            );
             return Err(Refusal::new(Code::RequestShapeException, message));
         }
-        Ok(())
+        Ok(answer)
+    }
+
+    fn spec_of(&self, modality: Modality) -> Result<&SynapseSpec, Refusal> {
+        let mut specs = self.specs.iter();
+        let found = specs.find(|spec| spec.modality == modality);
+        found.ok_or_else(|| {
+            let served = self.specs.iter().map(|spec| spec.modality.to_string());
+            let served: Vec<String> = served.collect();
+            let message = format!("{modality} is not served, only {}", served.join(", "));
+            Refusal::new(Code::NotImplemented, message)
+        })
     }
 }
 

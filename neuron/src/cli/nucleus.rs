@@ -18,7 +18,7 @@ pub struct NucleusSettings {
         default_value = "1024"
     )]
     pub queue_requests: NonZeroU32,
-    /// MiB of tensors that may wait
+    /// MiB of tensors that may wait, and of the answers that they ask for
     #[arg(
         long,
         env = "CONNECTOME_QUEUE_MIB",
@@ -51,4 +51,15 @@ pub struct NucleusSettings {
         default_value = "16"
     )]
     pub request_mib: NonZeroU32,
+    /// MiB that the answer to one request may have
+    ///
+    /// How long an answer is follows from the request: its rows, and for texts their tokens and, where predictions are asked
+    /// for, the vocabulary. A request for a longer one is refused with the number of rows that fit.
+    #[arg(
+        long,
+        env = "CONNECTOME_ANSWER_MIB",
+        value_name = "NUMBER",
+        default_value = "32"
+    )]
+    pub answer_mib: NonZeroU32,
 }

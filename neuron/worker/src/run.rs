@@ -402,9 +402,12 @@ impl Run {
             .into_iter()
             .find(|entry_point| entry_point.modality == synapse.modality())
             .context("a synapse has the entry point that it is trained through")?;
-        let longest = train.data.sequence.get() as usize;
-        let asked_for =
-            settings::asked_for(&train.training, &entry_point, recipe.batch_size, longest)?;
+        let asked = settings::Asked {
+            entry_point: &entry_point,
+            batch: recipe.batch_size,
+            longest: train.data.sequence.get() as usize,
+        };
+        let asked_for = settings::asked_for(&train.training, &train.nucleus, &asked)?;
         if asked_for == Output::Encoding && train.training.learn_from.is_none() {
             tracing::info!("learning from what peers encode; see --learn-from");
         }

@@ -35,9 +35,10 @@ pub(crate) fn nucleus(settings: &NucleusSettings) -> NucleusConfig {
     NucleusConfig {
         max_batch_rows: settings.batch_rows.get(),
         max_request_rows: settings.batch_rows.get(),
+        max_answer_bytes: mib(settings.answer_mib),
         max_wait: settings.batch_wait,
         max_queue_requests: bounded(settings.queue_requests),
-        max_queue_bytes: bounded(settings.queue_mib).saturating_mul(MIB),
+        max_queue_bytes: mib(settings.queue_mib),
         ..NucleusConfig::default()
     }
 }
@@ -48,6 +49,7 @@ pub(crate) fn axon(settings: &AxonSettings, nucleus: &NucleusSettings) -> AxonCo
         per_second,
         burst: NonZeroU32::new(settings.burst).unwrap_or(NonZeroU32::MIN),
     });
+    let (default, largest) = (AxonConfig::default(), largest_call(nucleus));
     AxonConfig {
         policy: Policy {
             denied: settings.deny.iter().copied().collect(),
@@ -57,9 +59,19 @@ pub(crate) fn axon(settings: &AxonSettings, nucleus: &NucleusSettings) -> AxonCo
                 .collect(),
             rate,
         },
-        max_tensor_bytes: bounded(nucleus.request_mib).saturating_mul(MIB),
-        ..AxonConfig::default()
+        max_tensor_bytes: mib(nucleus.request_mib),
+        max_bytes: default.max_bytes.max(largest),
+        max_bytes_per_caller: default.max_bytes_per_caller.max(largest),
+        ..default
     }
+}
+
+/// Bytes of the largest call that a neuron takes: a request with its answer, or with gradients, and what is around them.
+fn largest_call(settings: &NucleusSettings) -> usize {
+    let (request, answer) = (mib(settings.request_mib), mib(settings.answer_mib));
+    request
+        .saturating_add(answer.max(request))
+        .saturating_add(MIB)
 }
 
 pub(crate) fn answers(settings: &ModelSettings) -> Answers {
@@ -135,25 +147,16 @@ const LONGEST_PREDICTIONS: usize = 16 * MIB;
 
 /// What peers are asked for: what they predict, or how they encode.
 ///
-/// `batch`: of training; `longest`: tokens of a text, where inputs are texts
+/// # Errors
+///
+/// Settings that contradict each other, or answers that are longer than a neuron with these settings gives.
 pub(crate) fn asked_for(
     training: &TrainingSettings,
-    entry_point: &EntryPoint,
-    batch: usize,
-    longest: usize,
+    nucleus: &NucleusSettings,
+    asked: &Asked<'_>,
 ) -> Result<Output, UsageError> {
     let unsaid = || {
-        let classes = entry_point.prediction_shape.as_ref()?.last().copied()?;
-        let (_, places) = entry_point.output_shape.split_last()?;
-        let sizes = places.iter().map(|&size| match size {
-            0 => longest,
-            size => size as usize,
-        });
-        let n_values = sizes.fold(
-            batch.saturating_mul(classes as usize),
-            usize::saturating_mul,
-        );
-        let is_short = n_values.saturating_mul(DType::F32.size()) <= LONGEST_PREDICTIONS;
+        let is_short = asked.answer_bytes(Output::Target)? <= LONGEST_PREDICTIONS;
         is_short.then_some(LearnFrom::Predictions)
     };
     let learn_from = match (training.learn_from, training.send_gradients) {
@@ -165,10 +168,59 @@ pub(crate) fn asked_for(
         (None, true) => LearnFrom::Encodings,
         (None, false) => unsaid().unwrap_or(LearnFrom::Encodings),
     };
-    Ok(match learn_from {
+    let output = match learn_from {
         LearnFrom::Predictions => Output::Target,
         LearnFrom::Encodings => Output::Encoding,
-    })
+    };
+    asked.check_answer(output, nucleus)?;
+    Ok(output)
+}
+
+/// What one peer may be asked at once: a batch of training.
+pub(crate) struct Asked<'a> {
+    pub(crate) entry_point: &'a EntryPoint,
+    /// Examples of a batch.
+    pub(crate) batch: usize,
+    /// Tokens of a text, at most, where inputs are texts.
+    pub(crate) longest: usize,
+}
+
+impl Asked<'_> {
+    /// Peers refuse requests for longer answers than they give, and so does this neuron, which asks itself where there are none.
+    fn check_answer(&self, output: Output, nucleus: &NucleusSettings) -> Result<(), UsageError> {
+        let limit = nucleus.answer_mib;
+        let Some(needed) = self.answer_bytes(output) else {
+            return Ok(());
+        };
+        if needed <= mib(limit) {
+            return Ok(());
+        }
+        let (batch, needed) = (self.batch, needed.div_ceil(MIB));
+        Err(UsageError(format!(
+            "the answer to a batch of {batch} has {needed} MiB, more than a neuron with --answer-mib {limit} gives: peers \
+             with the same limit would refuse it. Use a smaller --batch-size or, for texts, --sequence, or raise \
+             --answer-mib here and at your peers"
+        )))
+    }
+
+    /// Bytes of the longest answer to a batch, if there is such an output.
+    fn answer_bytes(&self, output: Output) -> Option<usize> {
+        let classes = || self.entry_point.prediction_shape.as_ref()?.last().copied();
+        let (width, places) = self.entry_point.output_shape.split_last()?;
+        let width = match output {
+            Output::Encoding => *width,
+            Output::Prediction | Output::Target => classes()?,
+        };
+        let sizes = places.iter().map(|&size| match size {
+            0 => self.longest,
+            size => size as usize,
+        });
+        let n_values = sizes.fold(
+            self.batch.saturating_mul(width as usize),
+            usize::saturating_mul,
+        );
+        Some(n_values.saturating_mul(DType::F32.size()))
+    }
 }
 
 fn schedule(training: &TrainingSettings, per_epoch: u64) -> Schedule {
@@ -197,23 +249,42 @@ fn total_steps(training: &TrainingSettings, per_epoch: u64) -> u64 {
     steps.into_iter().chain(of_epochs).min().unwrap_or(u64::MAX)
 }
 
+/// Bytes of so many MiB.
+fn mib(number: NonZeroU32) -> usize {
+    bounded(number).saturating_mul(MIB)
+}
+
 fn bounded(number: NonZeroU32) -> usize {
     usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use neuron::{cli::Command, config};
+    use neuron::{
+        cli::{Command, Train},
+        config,
+    };
 
     use super::*;
 
-    fn training(options: &[&str]) -> TrainingSettings {
+    fn train(options: &[&str]) -> Train {
         let arguments = ["neuron", "train"].iter().chain(options);
         let (cli, _) = config::parse(arguments.map(Into::into)).unwrap();
         match cli.command {
-            Command::Train(train) => train.training,
+            Command::Train(train) => *train,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// What a neuron with these options asks for, in batches of 8 texts of 128 tokens.
+    fn asked(options: &[&str], vocab: u32) -> Result<Output, UsageError> {
+        let train = train(options);
+        let asked = Asked {
+            entry_point: &texts(vocab),
+            batch: 8,
+            longest: 128,
+        };
+        asked_for(&train.training, &train.nucleus, &asked)
     }
 
     fn texts(vocab: u32) -> EntryPoint {
@@ -228,8 +299,7 @@ mod tests {
 
     #[test]
     fn predictions_are_asked_for_unless_they_are_too_long() {
-        let asked =
-            |options: &[&str], vocab| asked_for(&training(options), &texts(vocab), 8, 128).unwrap();
+        let asked = |options: &[&str], vocab| asked(options, vocab).unwrap();
         // 8 · 128 · 4096 · 4 bytes are 16 MiB.
         assert_eq!(asked(&[], 4096), Output::Target);
         assert_eq!(asked(&[], 4097), Output::Encoding);
@@ -239,12 +309,31 @@ mod tests {
 
     #[test]
     fn gradients_are_of_encodings() {
-        let asked = |options: &[&str]| asked_for(&training(options), &texts(512), 8, 128);
-        assert_eq!(asked(&["--send-gradients"]).unwrap(), Output::Encoding);
-        let error = asked(&["--send-gradients", "--learn-from=predictions"]).unwrap_err();
+        let encodings = asked(&["--send-gradients"], 512).unwrap();
+        assert_eq!(encodings, Output::Encoding);
+        let error = asked(&["--send-gradients", "--learn-from=predictions"], 512).unwrap_err();
         assert!(
             error.to_string().contains("--learn-from encodings"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn answers_that_no_neuron_with_these_settings_gives_are_not_asked_for() {
+        // 8 · 128 · 8192 · 4 bytes are 32 MiB.
+        let predictions = "--learn-from=predictions";
+        assert_eq!(asked(&[predictions], 8192).unwrap(), Output::Target);
+        let error = asked(&[predictions], 8193).unwrap_err();
+        assert!(error.to_string().contains("33 MiB"), "{error}");
+        let raised = asked(&[predictions, "--answer-mib=33"], 8193);
+        assert_eq!(raised.unwrap(), Output::Target);
+    }
+
+    #[test]
+    fn a_caller_can_pay_for_the_largest_call_that_is_taken() {
+        let train = train(&["--request-mib=100", "--answer-mib=300"]);
+        let config = axon(&train.axon, &train.nucleus);
+        assert_eq!(config.max_bytes_per_caller, 401 * MIB);
+        assert_eq!(config.max_bytes, AxonConfig::default().max_bytes);
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::{
-    admission::OVERLOAD_RETRY,
     memory::{Held, Memory},
     metrics::AxonMetrics,
 };
@@ -97,11 +96,7 @@ impl Account {
             return Err(Refusal::new(Code::RequestShapeException, message));
         }
         let n_bytes = length.saturating_add(PREFIX);
-        let held = self.memory.try_take(n_bytes).ok_or_else(|| Refusal {
-            code: Code::NucleusFull,
-            message: format!("no memory for {n_bytes} more bytes of requests and answers"),
-            retry_after: Some(OVERLOAD_RETRY),
-        })?;
+        let held = self.memory.try_take(n_bytes)?;
         // Set once: there is one message.
         let _ = self.held.set(held);
         Ok(n_bytes)
@@ -252,8 +247,8 @@ impl Drop for Waiting {
 
 /// What pays for an answer until the peer has taken it.
 pub(super) enum Payer {
-    /// The budgets of requests and answers.
-    Memory(Memory),
+    /// The budgets of requests and answers, with what is held for the answer already.
+    Memory { memory: Memory, held: Option<Held> },
     /// A place among the few of health and reflection, whose answers are small.
     Place(Arc<OwnedSemaphorePermit>),
 }
@@ -262,9 +257,16 @@ pub(super) enum Payer {
 type Paid = Arc<dyn Send + Sync>;
 
 impl Payer {
-    fn pay(&self, n_bytes: usize) -> Paid {
+    /// Pays for the next bytes, first from what is held already.
+    fn pay(&mut self, n_bytes: usize) -> Paid {
         match self {
-            Payer::Memory(memory) => Arc::new(memory.take(n_bytes)),
+            Payer::Memory { memory, held } => match held.take() {
+                Some(mut held) => {
+                    held.resize(n_bytes);
+                    Arc::new(held)
+                }
+                None => Arc::new(memory.take(n_bytes)),
+            },
             Payer::Place(place) => place.clone(),
         }
     }
@@ -414,18 +416,21 @@ mod tests {
     #[test]
     fn an_answer_goes_out_in_pieces_and_is_paid_for_until_the_last_is_taken() {
         let memory = Memory {
-            caller: Budget::new(0),
-            total: Budget::new(0),
+            caller: Budget::new(3 * PIECE),
+            total: Budget::new(3 * PIECE),
         };
         let uptake = Uptake::new();
         let bytes = Bytes::from(vec![7; 2 * PIECE + 1]);
         let inner = tonic::body::Body::new(Answer(Some(bytes), false));
         let metrics = AxonMetrics::new();
-        let payer = Payer::Memory(memory.clone());
+        let payer = Payer::Memory {
+            memory: memory.clone(),
+            held: memory.try_take(3 * PIECE).ok(),
+        };
         let mut body = ResponseBody::new(inner, payer, uptake.clone(), metrics);
         let held = || memory.total.held();
         let waiting = || uptake.waits().waiting;
-        assert_eq!((held(), waiting()), (0, 0));
+        assert_eq!((held(), waiting()), (3 * PIECE, 0));
 
         let mut pieces: Vec<Bytes> = Vec::new();
         for length in [PIECE, PIECE, 1] {
@@ -479,10 +484,11 @@ mod tests {
 
     #[test]
     fn a_rest_that_nobody_asks_for_waits_too() {
-        let payer = Payer::Memory(Memory {
+        let memory = Memory {
             caller: Budget::new(0),
             total: Budget::new(0),
-        });
+        };
+        let payer = Payer::Memory { memory, held: None };
         let uptake = Uptake::new();
         let bytes = Bytes::from(vec![7; PIECE + 1]);
         let inner = tonic::body::Body::new(Answer(Some(bytes), false));

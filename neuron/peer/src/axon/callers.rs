@@ -163,10 +163,10 @@ mod tests {
             callers.place(caller(1), true).unwrap(),
         );
         let held = first.memory.try_take(10).unwrap();
-        assert!(second.memory.try_take(1).is_none());
+        assert!(second.memory.try_take(1).is_err());
         let other = callers.place(caller(2), true).unwrap();
-        assert!(other.memory.try_take(6).is_none());
-        assert!(other.memory.try_take(5).is_some());
+        assert!(other.memory.try_take(6).is_err());
+        assert!(other.memory.try_take(5).is_ok());
         drop((held, first, second, other));
         assert!(callers.taken.lock().unwrap().callers.is_empty());
         assert_eq!(callers.total.held(), 0);

@@ -24,7 +24,7 @@ use super::{
     admission::{Admission, Caller, OVERLOAD_RETRY},
     body::{Payer, RequestBody, ResponseBody, ShortBody, Uptake},
     deadline,
-    memory::Memory,
+    memory::{Held, Memory, Prepaid},
     metrics::AxonMetrics,
     service::{Context, Service},
 };
@@ -122,18 +122,21 @@ impl Gate {
         let method = Method::of(request.uri().path());
         let answer = match method {
             Method::Standard => self.standard(request, started).await,
-            _ => self.ours(method, request, started).await.map(|response| {
-                let payer = Payer::Memory(self.memory.clone());
-                (response, payer)
-            }),
+            _ => self.ours(method, request, started).await,
         };
         let (response, payer) = answer.unwrap_or_else(|refusal| {
             let response = Status::from(refusal).into_http();
-            (response, Payer::Memory(self.memory.clone()))
+            (response, self.payer(None))
         });
         let metrics = &self.services.metrics;
         metrics.answered(method.name(), code_of(&response), started.elapsed());
         response.map(|body| ResponseBody::new(body, payer, self.uptake, metrics.clone()))
+    }
+
+    /// What pays for an answer of ours, with what is held for it already.
+    fn payer(&self, held: Option<Held>) -> Payer {
+        let memory = self.memory.clone();
+        Payer::Memory { memory, held }
     }
 
     /// The deadline is for the answer to begin: streams go on for as long as their caller likes.
@@ -163,7 +166,7 @@ impl Gate {
         method: Method,
         mut request: Request<Incoming>,
         started: Instant,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<(Response<Body>, Payer), Refusal> {
         let Services {
             admission,
             limits,
@@ -174,9 +177,12 @@ impl Gate {
         let wait = deadline::wait(request.headers(), *max_wait)?;
         let caller = admission.admit(self.caller)?;
         let deadline = started + wait;
-        request
-            .extensions_mut()
-            .insert(Context { caller, deadline });
+        let answer = Prepaid::new(self.memory.clone());
+        request.extensions_mut().insert(Context {
+            caller,
+            deadline,
+            answer: answer.clone(),
+        });
         // Held until the answer is there, though the body that it is for is gone by then.
         let held = Arc::new(OnceLock::new());
         let max_message = limits.max_message_bytes(method.n_tensors());
@@ -186,7 +192,7 @@ impl Gate {
         });
         let mut axon = self.services.axon.clone();
         match timeout_at(deadline.into(), axon.call(request)).await {
-            Ok(Ok(response)) => Ok(restate(response)),
+            Ok(Ok(response)) => Ok((restate(response), self.payer(answer.take()))),
             Ok(Err(never)) => match never {},
             Err(_) => Err(late(wait)),
         }

@@ -13,16 +13,22 @@ use tonic::{Request, Response, Status};
 use super::{
     admission::{Admission, Admitted},
     gradients::{Gradient, GradientSender},
+    memory::Prepaid,
     metrics::AxonMetrics,
     request::{Forward, read_backward, read_forward, read_modality},
 };
 use crate::nucleus::{self, Nucleus, Refusal, Reply, SynapseSpec};
 
+/// Bytes of an answer's message beside its outputs, rounded up: code, shape, timing, and the prefixes of all of them.
+const ANSWER_ENVELOPE: usize = 256;
+
 /// What the connection knows of a request, and puts into its extensions.
-#[derive(Copy, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) caller: Admitted,
     pub(super) deadline: Instant,
+    /// From what the answer is paid.
+    pub(super) answer: Prepaid,
 }
 
 /// What answers.
@@ -52,7 +58,7 @@ impl Service {
             inputs,
             reply,
         } = read_forward(message, &self.limits)?;
-        let ticket = self.nucleus.submit(nucleus::Request {
+        let checked = self.nucleus.check(nucleus::Request {
             modality,
             tokenizer,
             output,
@@ -60,6 +66,8 @@ impl Service {
             priority: context.caller.stake,
             deadline: context.deadline,
         })?;
+        context.answer.pay(answer_bytes(checked.answer_bytes()))?;
+        let ticket = self.nucleus.queue(checked)?;
         let Reply {
             outputs,
             queue,
@@ -183,12 +191,17 @@ impl v1::axon_server::Axon for Service {
 
 /// Without it, nobody was admitted.
 fn context<T>(request: &Request<T>) -> Result<Context, Refusal> {
-    request.extensions().get().copied().ok_or_else(|| {
+    request.extensions().get().cloned().ok_or_else(|| {
         Refusal::new(
             Code::Unauthenticated,
             "nobody was admitted, which is a fault in this axon",
         )
     })
+}
+
+/// Bytes of the message of an answer whose outputs have so many.
+pub(super) fn answer_bytes(outputs: usize) -> usize {
+    outputs.saturating_add(ANSWER_ENVELOPE)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -11,31 +11,37 @@ use super::SynapseSpec;
 pub struct NucleusConfig {
     /// Rows that the model takes at once, over all callers.
     pub max_batch_rows: u32,
-    /// Bytes of inputs that the model takes at once, as they came: it may widen each byte to a float, and needs as much
-    /// again for what it computes. One request is taken whatever its size.
+    /// Bytes of inputs and answers that the model deals with at once, inputs as they came: it may widen each byte to a
+    /// float, and needs a few times as much for what it computes. One request is taken whatever its size.
     pub max_batch_bytes: usize,
     /// Rows of one request; at most `max_batch_rows`, since a request is never split.
     pub max_request_rows: u32,
+    /// Bytes of the answer to one request, in F32, as the model computes it; a request for more is refused.
+    pub max_answer_bytes: usize,
     /// How long a request waits for others to share its batch, while the model has nothing to do. With zero, a batch is
     /// what came while the batch before it ran, which costs a lone caller nothing.
     pub max_wait: Duration,
     /// Requests that may wait at once; the batch that runs does not count.
     pub max_queue_requests: usize,
-    /// Bytes of inputs that may wait at once.
+    /// Bytes of inputs that may wait at once, and of the answers that they ask for.
     pub max_queue_bytes: usize,
 }
 
 impl Default for NucleusConfig {
-    /// 256 rows and 16 MiB at once, as many bytes as the largest tensor that an axon takes by default; 64 of the rows from
-    /// one request, no wait; 1,024 requests and 64 MiB in the queue.
+    /// 256 rows and 64 MiB at once; 64 of the rows and 32 MiB of answer for one request, no wait; 1,024 requests and 256 MiB
+    /// in the queue.
+    ///
+    /// An answer of 32 MiB is 32 texts of 64 tokens over a vocabulary of 4,096, twice a batch of what neurons learn from by
+    /// default. With the largest tensor that an axon takes by default, it is less than a caller may hold there.
     fn default() -> NucleusConfig {
         NucleusConfig {
             max_batch_rows: 256,
-            max_batch_bytes: 16 << 20,
+            max_batch_bytes: 64 << 20,
             max_request_rows: 64,
+            max_answer_bytes: 32 << 20,
             max_wait: Duration::ZERO,
             max_queue_requests: 1024,
-            max_queue_bytes: 64 << 20,
+            max_queue_bytes: 256 << 20,
         }
     }
 }
@@ -72,16 +78,18 @@ pub enum NucleusError {
     },
     /// A request that is allowed, but larger than the whole queue.
     #[error(
-        "a request of {rows} rows of {modality} is {rows} × {row_bytes} bytes, beyond max_queue_bytes, \
-         which is {queue}: lower max_request_rows or raise max_queue_bytes"
+        "a request of {rows} rows of {modality} has {inputs} bytes and its answer {answer}, together beyond \
+         max_queue_bytes, which is {queue}: lower max_request_rows or max_answer_bytes, or raise max_queue_bytes"
     )]
     RequestBeyondQueue {
         /// Whose request it is.
         modality: Modality,
         /// `max_request_rows`.
         rows: u32,
-        /// Bytes of one row in the widest type.
-        row_bytes: usize,
+        /// Bytes of its inputs in the widest type.
+        inputs: usize,
+        /// Bytes of its largest answer, at most `max_answer_bytes`.
+        answer: usize,
         /// `max_queue_bytes`.
         queue: usize,
     },
@@ -99,6 +107,12 @@ pub enum NucleusError {
         "the predictions of the synapse for {0} have no axes, expected at least that of classes"
     )]
     NoClasses(Modality),
+    /// A synapse of whose answers nobody can tell how long they are.
+    #[error(
+        "an output of the synapse for {0} has a free axis at a place where its inputs have none: a free axis is as long as \
+         that of the inputs at the same place, so give it a size"
+    )]
+    UnboundAxis(Modality),
     /// A synapse whose shapes no tensor can have.
     #[error("the synapse for {modality} has rows of {rank} axes, expected at most {}", MAX_RANK - 1)]
     Rank {
@@ -144,6 +158,7 @@ impl NucleusConfig {
             ("max_batch_rows", self.max_batch_rows == 0),
             ("max_batch_bytes", self.max_batch_bytes == 0),
             ("max_request_rows", self.max_request_rows == 0),
+            ("max_answer_bytes", self.max_answer_bytes == 0),
             ("max_queue_requests", self.max_queue_requests == 0),
             ("max_queue_bytes", self.max_queue_bytes == 0),
         ] {
@@ -184,19 +199,41 @@ impl NucleusConfig {
         if rank >= MAX_RANK {
             return Err(NucleusError::Rank { modality, rank });
         }
-        let (rows, queue) = (self.max_request_rows, self.max_queue_bytes);
-        match spec.max_row_bytes() {
-            Some(row_bytes) if row_bytes.saturating_mul(rows as usize) > queue => {
-                Err(NucleusError::RequestBeyondQueue {
-                    modality,
-                    rows,
-                    row_bytes,
-                    queue,
-                })
-            }
-            // Rows of a free axis are as large as they like; each request is then held against the queue as it comes.
-            Some(_) | None => Ok(()),
+        if spec.has_unbound_axis() {
+            return Err(NucleusError::UnboundAxis(modality));
         }
+        self.check_largest_request(spec)
+    }
+
+    fn check_largest_request(&self, spec: &SynapseSpec) -> Result<(), NucleusError> {
+        let (rows, queue) = (self.max_request_rows, self.max_queue_bytes);
+        let Some(row_bytes) = spec.max_row_bytes() else {
+            // Rows of a free axis are as large as they like; each request is then held against the queue as it comes.
+            return Ok(());
+        };
+        let inputs = row_bytes.saturating_mul(rows as usize);
+        let answer = self.largest_answer(spec);
+        if inputs.saturating_add(answer) <= queue {
+            return Ok(());
+        }
+        Err(NucleusError::RequestBeyondQueue {
+            modality: spec.modality,
+            rows,
+            inputs,
+            answer,
+            queue,
+        })
+    }
+
+    /// Bytes of the largest answer that this synapse gives to one request.
+    pub(crate) fn largest_answer(&self, spec: &SynapseSpec) -> usize {
+        let rows = self.max_request_rows as usize;
+        let largest = spec
+            .max_answer_row_bytes()
+            .map(|row_bytes| row_bytes.saturating_mul(rows));
+        largest.map_or(self.max_answer_bytes, |largest| {
+            largest.min(self.max_answer_bytes)
+        })
     }
 }
 
@@ -258,17 +295,17 @@ mod tests {
                 batch: 256
             },
         );
-        // 64 rows × 1,024 elements × 4 bytes = 2^18 bytes.
-        let (rows, row_bytes, modality) = (64, 4096, Modality::Tensor);
+        // 64 rows × 1,024 elements × 4 bytes, and 64 rows × 10 elements × 4 bytes.
+        let (rows, inputs, answer, modality) = (64, 1 << 18, 2560, Modality::Tensor);
         assert_eq!(
             NucleusConfig {
-                max_queue_bytes: 1 << 18,
+                max_queue_bytes: inputs + answer,
                 ..config()
             }
             .check(&[spec()]),
             Ok(())
         );
-        let queue = (1 << 18) - 1;
+        let queue = inputs + answer - 1;
         assert_eq!(
             error(NucleusConfig {
                 max_queue_bytes: queue,
@@ -277,10 +314,17 @@ mod tests {
             NucleusError::RequestBeyondQueue {
                 modality,
                 rows,
-                row_bytes,
+                inputs,
+                answer,
                 queue
             },
         );
+        let short = NucleusConfig {
+            max_queue_bytes: inputs + 1,
+            max_answer_bytes: 1,
+            ..config()
+        };
+        assert_eq!(short.check(&[spec()]), Ok(()), "no answer is longer");
     }
 
     #[test]
@@ -303,6 +347,14 @@ mod tests {
         assert_eq!(
             check(&[no_classes]),
             NucleusError::NoClasses(Modality::Tensor)
+        );
+        let unbound = SynapseSpec {
+            output_shape: vec![10, 0],
+            ..spec()
+        };
+        assert_eq!(
+            check(&[unbound]),
+            NucleusError::UnboundAxis(Modality::Tensor)
         );
         let deep = SynapseSpec {
             output_shape: vec![1; 8],

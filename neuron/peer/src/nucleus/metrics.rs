@@ -8,7 +8,7 @@
 //! | `neuron_nucleus_retried_batches_total` | batches that failed and whose requests were asked again alone |
 //! | `neuron_nucleus_panics_total` | panics of the model |
 //! | `neuron_nucleus_swaps_total` | models that were put in place of another |
-//! | `neuron_nucleus_queue_requests`, `neuron_nucleus_queue_bytes` | what waits just now |
+//! | `neuron_nucleus_queue_requests`, `neuron_nucleus_queue_bytes` | what waits just now, bytes of inputs and answers |
 //! | `neuron_nucleus_queue_seconds` | waits from admission to the model |
 //! | `neuron_nucleus_batch_rows` | rows of batches |
 //! | `neuron_nucleus_compute_seconds` | what the model took for batches |
@@ -118,7 +118,10 @@ impl Default for Metrics {
                 "closed",
             ),
             queue_requests: gauge("queue_requests", "Requests that wait."),
-            queue_bytes: gauge("queue_bytes", "Bytes of inputs that wait."),
+            queue_bytes: gauge(
+                "queue_bytes",
+                "Bytes of inputs that wait, and of their answers.",
+            ),
             // 1 to 4,096 rows.
             batch_rows: histogram("batch_rows", "Rows of batches.", 1.0, 2.0, 13),
             // 50 µs to 52 s.

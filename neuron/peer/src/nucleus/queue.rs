@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use neuron_proto::{DType, Modality, Output, Tensor};
+use neuron_proto::{DType, Modality, Output};
 
 use super::{NucleusConfig, request::Pending};
 
@@ -106,17 +106,17 @@ impl Room {
         }
     }
 
-    fn has_room_for(&self, inputs: &Tensor) -> bool {
-        inputs.rows() <= self.n_rows && inputs.n_bytes() <= self.n_bytes
+    fn has_room_for(&self, pending: &Pending) -> bool {
+        pending.inputs.rows() <= self.n_rows && pending.n_bytes() <= self.n_bytes
     }
 
-    fn take(&mut self, inputs: &Tensor) {
-        self.n_rows = self.n_rows.saturating_sub(inputs.rows());
-        self.n_bytes = self.n_bytes.saturating_sub(inputs.n_bytes());
+    fn take(&mut self, pending: &Pending) {
+        self.n_rows = self.n_rows.saturating_sub(pending.inputs.rows());
+        self.n_bytes = self.n_bytes.saturating_sub(pending.n_bytes());
     }
 }
 
-/// What waits for the model, bounded by requests and bytes.
+/// What waits for the model, bounded by requests and by the bytes of inputs and answers.
 pub(super) struct Queue {
     config: NucleusConfig,
     waiting: HashMap<Id, Pending>,
@@ -193,7 +193,7 @@ impl Queue {
         let kind = Kind::of(&pending);
         let rank = (pending.stake, Reverse(id));
         let n_rows = u64::from(pending.inputs.rows());
-        let n_bytes = pending.inputs.n_bytes();
+        let n_bytes = pending.n_bytes();
         self.by_deadline.remove(&(pending.deadline, id));
         self.unsheltered.remove(&rank);
         self.n_rows -= n_rows;
@@ -225,9 +225,9 @@ impl Queue {
         let mut next = Some(leader);
         while let Some(id) = next
             && let Some(one) = self.waiting.get(&id)
-            && (id == leader || room.has_room_for(&one.inputs))
+            && (id == leader || room.has_room_for(one))
         {
-            room.take(&one.inputs);
+            room.take(one);
             requests.extend(self.remove(id));
             // The leader took the batch's first place; the lane's fourth place is the first that goes by age.
             next = self
@@ -251,7 +251,7 @@ impl Queue {
         self.next_id += 1;
         let rank = (pending.stake, Reverse(id));
         let n_rows = u64::from(pending.inputs.rows());
-        let n_bytes = pending.inputs.n_bytes();
+        let n_bytes = pending.n_bytes();
         let lane = self.lanes.entry(Kind::of(&pending)).or_default();
         lane.by_stake.insert(rank);
         lane.by_age.insert(id);
@@ -270,9 +270,9 @@ impl Queue {
     /// Whether a newcomer fits, once this other request has left.
     fn has_room(&self, newcomer: &Pending, leaving: Option<&Pending>) -> bool {
         let n_requests = self.waiting.len() - usize::from(leaving.is_some());
-        let n_bytes = self.n_bytes - leaving.map_or(0, |pending| pending.inputs.n_bytes());
+        let n_bytes = self.n_bytes - leaving.map_or(0, |pending| pending.n_bytes());
         n_requests < self.config.max_queue_requests
-            && newcomer.inputs.n_bytes() <= self.config.max_queue_bytes - n_bytes
+            && newcomer.n_bytes() <= self.config.max_queue_bytes - n_bytes
     }
 
     fn lowest_below(&self, stake: u64) -> Option<Id> {

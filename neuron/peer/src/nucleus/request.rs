@@ -30,6 +30,21 @@ pub struct Request {
     pub deadline: Instant,
 }
 
+/// A request that is what the model serves, and how long its answer will be. [`Nucleus::check`](super::Nucleus::check)
+/// makes it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub(super) request: Request,
+    pub(super) answer_bytes: usize,
+}
+
+impl Checked {
+    /// Bytes of the answer as the model computes it, in F32.
+    pub fn answer_bytes(&self) -> usize {
+        self.answer_bytes
+    }
+}
+
 /// What the model answered.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -142,12 +157,17 @@ pub(super) struct Pending {
     pub(super) stake: u64,
     pub(super) deadline: Instant,
     pub(super) arrived: Instant,
+    answer_bytes: usize,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Pending {
-    pub(super) fn new(request: Request, arrived: Instant) -> (Pending, oneshot::Receiver<Answer>) {
+    pub(super) fn new(checked: Checked, arrived: Instant) -> (Pending, oneshot::Receiver<Answer>) {
         let (answer, receiver) = oneshot::channel();
+        let Checked {
+            request,
+            answer_bytes,
+        } = checked;
         let Request {
             modality,
             output,
@@ -164,10 +184,16 @@ impl Pending {
                 stake,
                 deadline,
                 arrived,
+                answer_bytes,
                 answer,
             },
             receiver,
         )
+    }
+
+    /// Bytes that it costs: those of its inputs, and those that its answer will have.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.inputs.n_bytes().saturating_add(self.answer_bytes)
     }
 
     /// Whether somebody still waits for the answer.

@@ -9,10 +9,10 @@ use neuron_proto::Code;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Load, Model, NucleusConfig, Refusal, Request, Ticket,
+    Load, Model, NucleusConfig, Refusal, Ticket,
     metrics::Metrics,
     queue::{Batch, Id, Queue},
-    request::Pending,
+    request::{Checked, Pending},
 };
 
 /// Shortest and longest wait that a refusal asks for.
@@ -57,7 +57,8 @@ impl State {
 
     fn full(&self, what: &str) -> Refusal {
         let (n, bytes) = (self.queue.len(), self.queue.n_bytes());
-        let message = format!("{what}: {n} requests of {bytes} bytes wait");
+        let message =
+            format!("{what}: {n} requests of {bytes} bytes wait, those of their answers included");
         let retry_after = Some(self.retry_after());
         Refusal {
             code: Code::NucleusFull,
@@ -95,15 +96,15 @@ impl Shared {
     }
 
     /// Admits a checked request or refuses it, at once.
-    pub(super) fn submit(self: &Arc<Self>, request: Request) -> Result<Ticket, Refusal> {
+    pub(super) fn submit(self: &Arc<Self>, checked: Checked) -> Result<Ticket, Refusal> {
         let now = Instant::now();
-        if request.deadline <= now {
+        if checked.request.deadline <= now {
             return Err(Refusal::new(
                 Code::NucleusTimeout,
                 "the deadline has passed already",
             ));
         }
-        let (pending, answer) = Pending::new(request, now);
+        let (pending, answer) = Pending::new(checked, now);
         let mut state = self.lock();
         if !state.is_open {
             return Err(Refusal::new(

@@ -115,6 +115,32 @@ impl SynapseSpec {
         Ok(())
     }
 
+    /// Checks that the answer to these inputs, which were checked, is not too long, and gives its bytes in F32, as the model
+    /// computes it. A request of a few token ids may ask for a distribution over a whole vocabulary at each place of a text.
+    pub(super) fn check_answer(
+        &self,
+        output: Output,
+        inputs: &Tensor,
+        max_bytes: usize,
+    ) -> Result<usize, Refusal> {
+        self.check_output(output)?;
+        let row_shape = self.row_shape(output, inputs.row_shape());
+        let row = size_of(DType::F32, &row_shape.unwrap_or_default());
+        let rows = inputs.rows();
+        let answer = row.and_then(|row| row.checked_mul(usize::try_from(rows).ok()?));
+        answer.filter(|&answer| answer <= max_bytes).ok_or_else(|| {
+            let row = row.unwrap_or(usize::MAX);
+            let advice = match max_bytes / row.max(1) {
+                0 => "of which not one fits: ask for shorter rows or another output".to_owned(),
+                fit => format!("of which {fit} fit: split the request"),
+            };
+            let message = format!(
+                "expected to answer at most {max_bytes} bytes, got a request for {rows} rows of {row} bytes each, {advice}"
+            );
+            Refusal::new(Code::RequestShapeException, message)
+        })
+    }
+
     /// Checks what the model gave as this output for `rows` rows.
     pub(super) fn check_outputs(
         &self,
@@ -162,11 +188,38 @@ impl SynapseSpec {
         row_bytes(DType::F32.size(), &self.output_shape)
     }
 
+    /// Bytes of one row of the largest output, unless an axis is free.
+    pub(crate) fn max_answer_row_bytes(&self) -> Option<usize> {
+        let offered = Output::ALL
+            .iter()
+            .filter_map(|&output| self.shape_of(output));
+        let mut sizes = offered.map(|shape| row_bytes(DType::F32.size(), &shape));
+        sizes.try_fold(0, |largest: usize, size| Some(largest.max(size?)))
+    }
+
+    /// Whether an output has a free axis at a place where the inputs have none, so that nothing says how long it is.
+    pub(super) fn has_unbound_axis(&self) -> bool {
+        let mut offered = Output::ALL
+            .iter()
+            .filter_map(|&output| self.shape_of(output));
+        offered.any(|shape| {
+            let beyond = shape.iter().skip(self.input_shape.len());
+            beyond.into_iter().any(|&size| size == 0)
+        })
+    }
+
     /// Bytes of one row of inputs in the widest type, unless an axis is free.
     pub(crate) fn max_row_bytes(&self) -> Option<usize> {
         let size = self.input_dtypes.iter().map(|dtype| dtype.size()).max()?;
         row_bytes(size, &self.input_shape)
     }
+}
+
+/// Bytes of a row of this shape, unless no number counts them.
+fn size_of(dtype: DType, row_shape: &[u32]) -> Option<usize> {
+    row_shape.iter().try_fold(dtype.size(), |bytes, &axis| {
+        bytes.checked_mul(usize::try_from(axis).ok()?)
+    })
 }
 
 /// Bytes of a row of elements of `size` bytes each, unless an axis is free.
@@ -283,22 +336,70 @@ mod tests {
 
     #[test]
     fn a_free_axis_of_an_answer_is_as_long_as_that_of_the_inputs() {
-        let text = SynapseSpec {
-            input_shape: vec![0],
-            output_shape: vec![0, 8],
-            prediction_shape: Some(vec![50]),
-            ..image()
-        };
-        let row_shape = |output| text.row_shape(output, &[12]);
+        let row_shape = |output| text().row_shape(output, &[12]);
         assert_eq!(row_shape(Output::Encoding), Some(vec![12, 8]));
         assert_eq!(row_shape(Output::Prediction), Some(vec![50]));
         assert_eq!(row_shape(Output::Target), Some(vec![12, 50]));
         let encoder = SynapseSpec {
             prediction_shape: None,
-            ..text
+            ..text()
         };
         assert_eq!(encoder.row_shape(Output::Prediction, &[12]), None);
         assert_eq!(encoder.row_shape(Output::Target, &[12]), None);
+    }
+
+    /// A text of any length, with a vocabulary of 50.
+    fn text() -> SynapseSpec {
+        SynapseSpec {
+            input_dtypes: vec![DType::I64],
+            input_shape: vec![0],
+            output_shape: vec![0, 8],
+            prediction_shape: Some(vec![50]),
+            ..image()
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_answer_follows_from_the_request() {
+        let texts = Tensor::from_i64(&[3, 12], &[0; 36]).unwrap();
+        let bytes = |output| text().check_answer(output, &texts, 1 << 20);
+        assert_eq!(bytes(Output::Encoding), Ok(3 * 12 * 8 * 4));
+        assert_eq!(bytes(Output::Prediction), Ok(3 * 50 * 4));
+        assert_eq!(bytes(Output::Target), Ok(3 * 12 * 50 * 4));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_refused_with_how_many_rows_fit() {
+        let texts = Tensor::from_i64(&[3, 12], &[0; 36]).unwrap();
+        // 12 places · 50 classes · 4 bytes are 2,400 bytes a row.
+        let check = |max_bytes| text().check_answer(Output::Target, &texts, max_bytes);
+        assert_eq!(check(7_200), Ok(7_200));
+        let refusal = check(7_199).unwrap_err();
+        assert_eq!(refusal.code, Code::RequestShapeException);
+        assert_eq!(
+            refusal.message,
+            "expected to answer at most 7199 bytes, got a request for 3 rows of 2400 bytes each, of which 2 fit: split the request"
+        );
+        let refusal = check(2_399).unwrap_err();
+        assert!(refusal.message.contains("not one fits"), "{refusal}");
+    }
+
+    #[test]
+    fn an_answer_that_no_number_counts_is_too_long() {
+        let endless = SynapseSpec {
+            output_shape: vec![0, u32::MAX, u32::MAX, u32::MAX],
+            ..text()
+        };
+        let texts = Tensor::from_i64(&[1, 1], &[0]).unwrap();
+        let refusal = endless.check_answer(Output::Encoding, &texts, usize::MAX);
+        assert_eq!(refusal.unwrap_err().code, Code::RequestShapeException);
+    }
+
+    #[test]
+    fn the_largest_answer_is_known_where_no_axis_is_free() {
+        // 10 encodings, more than the 3 classes, of 4 bytes.
+        assert_eq!(image().max_answer_row_bytes(), Some(40));
+        assert_eq!(text().max_answer_row_bytes(), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::{
 use neuron_proto::{Code, DType, Modality, Output, Tensor};
 
 use super::{
-    JoinGuard, Model, ModelError, Nucleus, NucleusConfig, NucleusError, Refusal, Reply, Request,
-    SynapseSpec, Ticket,
+    JoinGuard, Load, Model, ModelError, Nucleus, NucleusConfig, NucleusError, Refusal, Reply,
+    Request, SynapseSpec, Ticket,
 };
 
 /// How long a test waits for what must come.
@@ -348,13 +348,38 @@ async fn what_the_synapse_does_not_take_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_long_is_refused_before_the_model_is_asked() {
+    // Two predictions of two classes of 4 bytes fit, three do not; three encodings, of half the size, do.
+    let (nucleus, guard, script) = nucleus(NucleusConfig {
+        max_answer_bytes: 16,
+        ..NucleusConfig::default()
+    });
+    let ask = |output, values: &[f32]| {
+        nucleus.submit(Request {
+            output,
+            ..request(values)
+        })
+    };
+    let refusal = ask(Output::Prediction, &[1.0, 2.0, 3.0]).unwrap_err();
+    assert_eq!(refusal.code, Code::RequestShapeException);
+    assert!(refusal.message.contains("2 fit"), "{refusal}");
+    assert_eq!(nucleus.load(), Load::default());
+    let _prediction = ask(Output::Prediction, &[1.0, 2.0]).unwrap();
+    let _encoding = ask(Output::Encoding, &[1.0, 2.0, 3.0]).unwrap();
+    drop(guard);
+    assert_eq!(script.run_freely().concat().len(), 5);
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_at_once_and_says_when_to_come_back() {
     let by_requests = NucleusConfig {
         max_queue_requests: 4,
         ..NucleusConfig::default()
     };
+    // Four times 16 rows of a number, answered with one.
     let by_bytes = NucleusConfig {
-        max_queue_bytes: 256,
+        max_queue_bytes: 4 * 16 * (4 + 4),
+        max_request_rows: 16,
         ..NucleusConfig::default()
     };
     for (config, rows) in [(by_requests, 1), (by_bytes, 16)] {
@@ -445,7 +470,8 @@ async fn expired_work_is_answered_and_never_reaches_the_model() {
 async fn abandoned_work_frees_its_place_at_once_and_never_reaches_the_model() {
     let (nucleus, guard, script, first) = busy_nucleus(NucleusConfig::default());
     let abandoned = nucleus.submit(request(&[7.0])).unwrap();
-    assert_eq!((nucleus.load().requests, nucleus.load().bytes), (1, 4));
+    // A number, and the number that answers it.
+    assert_eq!((nucleus.load().requests, nucleus.load().bytes), (1, 8));
     drop(abandoned);
     assert_eq!((nucleus.load().requests, nucleus.load().bytes), (0, 0));
     assert_eq!(nucleus.metrics().abandoned(), 1);
@@ -576,7 +602,7 @@ async fn ten_thousand_at_once_are_all_answered_within_the_bounds() {
                 n_refused += 1;
             }
         }
-        assert!(nucleus.load().requests <= 100 && nucleus.load().bytes <= 400);
+        assert!(nucleus.load().requests <= 100 && nucleus.load().bytes <= 800);
     }
     assert_eq!((tickets.len(), n_refused), (100, 9_900));
     drop(script.go);

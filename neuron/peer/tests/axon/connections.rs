@@ -317,10 +317,10 @@ async fn a_reader_that_stops_reading_loses_its_connection_and_costs_others_nothi
 
 #[tokio::test]
 async fn a_caller_cannot_hold_more_memory_than_its_share() {
-    // Room for one message of 16 KiB with its envelope, not for two.
+    // Room for one message of 16 KiB with its envelope and its answer, not for two.
     let (setup, mut script) = Setup::scripted_with_width(4096);
     let config = AxonConfig {
-        max_bytes_per_caller: 24 << 10,
+        max_bytes_per_caller: 40 << 10,
         ..patient()
     };
     let nucleus = NucleusConfig {

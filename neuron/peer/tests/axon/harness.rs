@@ -81,6 +81,7 @@ pub(crate) const UNLUCKY: f32 = 13.0;
 
 /// Doubles rows of `width` numbers, and predicts one of two classes by their sum; a row that begins with [`UNLUCKY`] makes
 /// it fail. Before each batch, it waits for a turn if it was given a [`Script`].
+#[derive(Default)]
 pub(crate) struct Doubler {
     pub(crate) width: u32,
     pub(crate) script: Option<Turns>,
@@ -234,11 +235,21 @@ pub(crate) struct Running {
 
 impl Setup {
     pub(crate) async fn start(self) -> Running {
+        let Setup { model, .. } = self;
+        let rest = Setup {
+            model: Doubler::default(),
+            ..self
+        };
+        rest.start_with(model).await
+    }
+
+    /// With another model than that of the set-up.
+    pub(crate) async fn start_with(self, model: impl Model) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let registry = Registry::new();
         self.config.metrics.register(&registry).unwrap();
-        let (nucleus, guard) = Nucleus::start(Box::new(self.model), self.nucleus).unwrap();
+        let (nucleus, guard) = Nucleus::start(Box::new(model), self.nucleus).unwrap();
         let (roster, watch) = watch::channel(Arc::new(Roster::new(1, self.members)));
         let shutdown = CancellationToken::new();
         let hotkey = key("//Ferdie").public();

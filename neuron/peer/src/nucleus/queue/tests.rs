@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use neuron_proto::Tensor;
 use proptest::prelude::*;
 
 use super::*;
-use crate::nucleus::Request;
+use crate::nucleus::{Checked, Request};
 
 /// A request in as few numbers as the queue looks at.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +27,21 @@ impl Asked {
         let data = vec![0; (rows * width) as usize].into();
         let inputs = Tensor::new(DType::U8, &[rows, width], data).unwrap();
         let deadline = now + patience;
-        Pending::new(
-            Request {
-                modality: Modality::Tensor,
-                tokenizer: None,
-                output: Output::Encoding,
-                inputs,
-                priority,
-                deadline,
-            },
-            now,
-        )
-        .0
+        let request = Request {
+            modality: Modality::Tensor,
+            tokenizer: None,
+            output: Output::Encoding,
+            inputs,
+            priority,
+            deadline,
+        };
+        // As long as the inputs.
+        let answer_bytes = (rows * width) as usize;
+        let checked = Checked {
+            request,
+            answer_bytes,
+        };
+        Pending::new(checked, now).0
     }
 }
 
@@ -69,11 +73,12 @@ const TICK: Duration = Duration::from_millis(1);
 fn config() -> NucleusConfig {
     NucleusConfig {
         max_batch_rows: 6,
-        max_batch_bytes: 8,
+        max_batch_bytes: 16,
         max_request_rows: 3,
+        max_answer_bytes: 9,
         max_wait: 2 * TICK,
         max_queue_requests: 8,
-        max_queue_bytes: 40,
+        max_queue_bytes: 80,
     }
 }
 
@@ -83,10 +88,7 @@ impl Queue {
         assert!(self.len() <= self.config.max_queue_requests);
         assert!(self.n_bytes <= self.config.max_queue_bytes);
         let waiting = || self.waiting.values();
-        assert_eq!(
-            self.n_bytes,
-            waiting().map(|one| one.inputs.n_bytes()).sum::<usize>()
-        );
+        assert_eq!(self.n_bytes, waiting().map(Pending::n_bytes).sum::<usize>());
         assert_eq!(
             self.n_rows,
             waiting()
@@ -161,8 +163,8 @@ proptest! {
                     let kind = Kind::of(&batch.requests[0]);
                     prop_assert!(batch.requests.iter().all(|one| Kind::of(one) == kind));
                     prop_assert!(batch.requests.iter().map(|one| one.inputs.rows()).sum::<u32>() <= 6);
-                    let n_bytes: usize = batch.requests.iter().map(|one| one.inputs.n_bytes()).sum();
-                    prop_assert!(n_bytes <= 8 || batch.requests.len() == 1);
+                    let n_bytes: usize = batch.requests.iter().map(Pending::n_bytes).sum();
+                    prop_assert!(n_bytes <= 16 || batch.requests.len() == 1);
                     for one in batch.requests {
                         prop_assert!(inside.remove(&one.arrived).is_some(), "only once");
                     }
@@ -220,7 +222,7 @@ proptest! {
     #[test]
     fn stake_leads_three_of_four_batches(stakes in prop::collection::vec(any::<u64>(), 1..60)) {
         let config = NucleusConfig { max_batch_rows: 1, max_request_rows: 1, max_queue_requests: 100, ..config() };
-        let config = NucleusConfig { max_queue_bytes: 100, max_wait: Duration::ZERO, ..config };
+        let config = NucleusConfig { max_queue_bytes: 200, max_wait: Duration::ZERO, ..config };
         let (now, mut queue) = (Instant::now(), Queue::new(config));
         for &stake in &stakes {
             let asked = Asked { stake, rows: 1, width: 1 };
@@ -275,7 +277,7 @@ fn a_lane_is_ready_when_it_is_full_or_has_waited() {
 #[test]
 fn a_batch_is_bounded_in_bytes_and_never_empty() {
     let (start, mut queue) = (Instant::now(), Queue::new(config()));
-    // 2 rows of 3 bytes, 3 rows of 3 bytes: one and a half times the bytes of a batch, though not its rows.
+    // 2 rows of 3 bytes, 3 rows of 3 bytes, as many in the answers: almost twice the bytes of a batch, though not its rows.
     for rows in [2, 3] {
         let asked = Asked {
             stake: 0,
@@ -286,7 +288,7 @@ fn a_batch_is_bounded_in_bytes_and_never_empty() {
     }
     let first = queue.take_batch(start, false).unwrap();
     assert_eq!((first.requests.len(), first.closed), (1, Closed::Full));
-    // 9 bytes, where 8 may be.
+    // 18 bytes, where 16 may be.
     let second = queue.take_batch(start, false).unwrap();
     assert_eq!(second.requests[0].inputs.rows(), 3);
     assert_eq!((second.requests.len(), second.closed), (1, Closed::Full));
