@@ -99,7 +99,7 @@ pub fn read_backward(
     let inputs = read_tensor(message.inputs, "inputs", limits)?;
     spec.check_inputs(&inputs, config.max_request_rows)?;
     let gradients = read_tensor(message.gradients, "gradients", limits)?;
-    spec.check_gradients(&gradients, inputs.rows())?;
+    spec.check_gradients(&gradients, &inputs)?;
     let gradients = clip(gradients, max_norm)?;
     Ok(Backward {
         modality,

@@ -141,43 +141,40 @@ impl SynapseSpec {
         })
     }
 
-    /// Checks what the model gave as this output for `rows` rows.
+    /// Checks what the model gave as this output for these inputs.
     pub(super) fn check_outputs(
         &self,
         output: Output,
         outputs: &Tensor,
-        rows: u32,
+        inputs: &Tensor,
     ) -> Result<(), Refusal> {
         self.check_output(output)?;
-        let shape = self.shape_of(output).unwrap_or_default();
-        let shape: &[u32] = &shape;
-        let is_right = outputs.dtype() == DType::F32
-            && !outputs.shape().is_empty()
-            && outputs.rows() == rows
-            && fits(shape, outputs.row_shape());
-        if is_right {
+        let expected = self.shape_for(output, inputs);
+        if outputs.dtype() == DType::F32 && outputs.shape() == expected {
             return Ok(());
         }
-        let expected = rows_of(shape);
-        let message =
-            format!("the model gave {outputs:?} for {rows} rows, expected f32 {expected}");
+        let message = format!("the model gave {outputs:?}, expected f32 {expected:?}");
         Err(Refusal::new(Code::ResponseShapeException, message))
     }
 
-    /// Checks gradients of the encodings for `rows` rows, all but their values.
-    pub(crate) fn check_gradients(&self, gradients: &Tensor, rows: u32) -> Result<(), Refusal> {
-        let is_right = gradients.dtype().is_float()
-            && !gradients.shape().is_empty()
-            && gradients.rows() == rows
-            && fits(&self.output_shape, gradients.row_shape());
-        if is_right {
+    /// Checks gradients of the encodings of these inputs, all but their values.
+    pub(crate) fn check_gradients(
+        &self,
+        gradients: &Tensor,
+        inputs: &Tensor,
+    ) -> Result<(), Refusal> {
+        let expected = self.shape_for(Output::Encoding, inputs);
+        if gradients.dtype().is_float() && gradients.shape() == expected {
             return Ok(());
         }
-        let expected = rows_of(&self.output_shape);
-        let message = format!(
-            "expected gradients of {expected} in floats for {rows} rows, got {gradients:?}"
-        );
+        let message = format!("expected gradients of {expected:?} in floats, got {gradients:?}");
         Err(Refusal::new(Code::RequestShapeException, message))
+    }
+
+    /// Shape of an output that is offered, for these inputs.
+    fn shape_for(&self, output: Output, inputs: &Tensor) -> Vec<u32> {
+        let row_shape = self.row_shape(output, inputs.row_shape());
+        [&[inputs.rows()], &row_shape.unwrap_or_default()[..]].concat()
     }
 
     /// Bytes of one row of gradients in the widest type, unless an axis is free; none if they are not taken.
@@ -311,7 +308,10 @@ mod tests {
 
     #[test]
     fn outputs_need_every_row_in_the_declared_shape_as_f32() {
-        let check = |outputs: &Tensor, rows| image().check_outputs(Output::Encoding, outputs, rows);
+        let images = |rows| Tensor::from_f32(&[rows, 1, 1], &vec![0.0; rows as usize]).unwrap();
+        let check = |outputs: &Tensor, rows| {
+            image().check_outputs(Output::Encoding, outputs, &images(rows))
+        };
         let outputs = Tensor::from_f32(&[2, 10], &[0.0; 20]).unwrap();
         assert_eq!(check(&outputs, 2), Ok(()));
         assert!(check(&outputs, 3).is_err());
@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn a_prediction_is_held_against_its_own_shape() {
-        let check = |outputs: &Tensor| image().check_outputs(Output::Prediction, outputs, 2);
+        let images = Tensor::from_f32(&[2, 1, 1], &[0.0; 2]).unwrap();
+        let check = |outputs: &Tensor| image().check_outputs(Output::Prediction, outputs, &images);
         assert_eq!(
             check(&Tensor::from_f32(&[2, 3], &[0.0; 6]).unwrap()),
             Ok(())
@@ -356,6 +357,29 @@ mod tests {
             output_shape: vec![0, 8],
             prediction_shape: Some(vec![50]),
             ..image()
+        }
+    }
+
+    #[test]
+    fn outputs_and_gradients_are_as_long_as_the_inputs_where_an_axis_is_free() {
+        let texts = Tensor::from_i64(&[2, 3], &[0; 6]).unwrap();
+        let as_long_as = |tokens: u32| {
+            let n_values = (2 * tokens * 8) as usize;
+            Tensor::from_f32(&[2, tokens, 8], &vec![0.0; n_values]).unwrap()
+        };
+        let outputs = |tokens| {
+            let outputs = as_long_as(tokens);
+            let checked = text().check_outputs(Output::Encoding, &outputs, &texts);
+            checked.map_err(|refusal| refusal.code)
+        };
+        let gradients = |tokens| {
+            let checked = text().check_gradients(&as_long_as(tokens), &texts);
+            checked.map_err(|refusal| refusal.code)
+        };
+        assert_eq!((outputs(3), gradients(3)), (Ok(()), Ok(())));
+        for tokens in [2, 4] {
+            assert_eq!(outputs(tokens), Err(Code::ResponseShapeException));
+            assert_eq!(gradients(tokens), Err(Code::RequestShapeException));
         }
     }
 

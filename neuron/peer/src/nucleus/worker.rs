@@ -162,7 +162,7 @@ impl Worker {
         }));
         let compute = started.elapsed();
         let outputs = match result {
-            Ok(Ok(outputs)) => self.check(modality, output, inputs.rows(), outputs),
+            Ok(Ok(outputs)) => self.check(modality, output, inputs, outputs),
             Ok(Err(error @ ModelError::Failed(_))) => {
                 tracing::error!(%modality, %output, "{error}");
                 Err(failed())
@@ -185,11 +185,11 @@ impl Worker {
         &self,
         modality: Modality,
         output: Output,
-        rows: u32,
+        inputs: &Tensor,
         outputs: Tensor,
     ) -> Result<Tensor, Refusal> {
         let spec = self.specs.iter().find(|spec| spec.modality == modality);
-        spec.map_or(Ok(()), |spec| spec.check_outputs(output, &outputs, rows))
+        spec.map_or(Ok(()), |spec| spec.check_outputs(output, &outputs, inputs))
             .map(|()| outputs)
     }
 
