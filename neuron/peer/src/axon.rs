@@ -169,6 +169,16 @@ pub enum AxonError {
     /// A norm that no gradient can be scaled to.
     #[error("max_gradient_norm must be a positive number, got {0}")]
     GradientNorm(f32),
+    /// A nucleus that waits for others longer than any caller may wait for it.
+    #[error(
+        "a request may wait {batch_wait:?} for others to share its batch, but only {max_wait:?} for its answer: lower the nucleus' max_wait or raise the axon's"
+    )]
+    BatchWait {
+        /// Of the nucleus.
+        batch_wait: Duration,
+        /// Of the axon.
+        max_wait: Duration,
+    },
     /// A message that is allowed, but that no caller could pay for.
     #[error(
         "a request may have {message} bytes with its answer, beyond max_bytes_per_caller, which is {per_caller}, or max_bytes, which is {total}: lower max_tensor_bytes, max_answer_bytes or the rows of a request, or raise these"
@@ -269,6 +279,13 @@ fn services(
     let max_gradient_norm = config.max_gradient_norm;
     if !(max_gradient_norm.is_finite() && max_gradient_norm > 0.0) {
         return Err(AxonError::GradientNorm(max_gradient_norm));
+    }
+    let (batch_wait, max_wait) = (nucleus.config().max_wait, config.max_wait);
+    if batch_wait >= max_wait {
+        return Err(AxonError::BatchWait {
+            batch_wait,
+            max_wait,
+        });
     }
     let limits = request::limits(
         nucleus.synapses(),

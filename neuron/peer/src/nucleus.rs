@@ -26,7 +26,7 @@
 //! # Order
 //!
 //! A batch holds requests of one modality, output, input type and row shape. Its requests are ready once there are enough
-//! for a full batch, or the oldest has waited [`NucleusConfig::max_wait`]. It is led by one request of all that are ready
+//! for a full batch, or one has waited [`NucleusConfig::max_wait`] or half of the time until its deadline. It is led by one request of all that are ready
 //! and filled up with others like it: by the caller's stake, highest first, and among equals by arrival, with this rule
 //! of ageing. **Every fourth batch is led by the oldest request of all that are ready**, and every fourth place in a batch
 //! goes to the oldest of its kind. So a request that is ready, with m older ones before it, is in one of the next 4 ·

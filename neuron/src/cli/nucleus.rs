@@ -35,6 +35,9 @@ pub struct NucleusSettings {
     )]
     pub batch_rows: NonZeroU32,
     /// How long an idle model waits for more rows; with 0, a batch is what came while the one before it ran
+    ///
+    /// A request is never kept waiting for others longer than half of the time that its caller waits for the answer, and the
+    /// whole must be less than the 30 seconds that a request may take.
     #[arg(
         long,
         env = "CONNECTOME_BATCH_WAIT",

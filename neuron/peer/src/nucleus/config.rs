@@ -18,8 +18,9 @@ pub struct NucleusConfig {
     pub max_request_rows: u32,
     /// Bytes of the answer to one request, in F32, as the model computes it; a request for more is refused.
     pub max_answer_bytes: usize,
-    /// How long a request waits for others to share its batch, while the model has nothing to do. With zero, a batch is
-    /// what came while the batch before it ran, which costs a lone caller nothing.
+    /// How long a request waits for others to share its batch, while the model has nothing to do; never longer than half of
+    /// the time until its deadline. With zero, a batch is what came while the batch before it ran, which costs a lone caller
+    /// nothing.
     pub max_wait: Duration,
     /// Requests that may wait at once; the batch that runs does not count.
     pub max_queue_requests: usize,

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `neuron_nucleus_requests_total{code}` | answers given, by code, such as `Success` or `NucleusFull` |
 //! | `neuron_nucleus_abandoned_total` | requests whose caller left before the answer |
-//! | `neuron_nucleus_batches_total{closed}` | batches, by why they were closed: `full`, `waited`, `stopping` |
+//! | `neuron_nucleus_batches_total{closed}` | batches, by why they were closed: `full`, `waited`, `deadline`, `stopping` |
 //! | `neuron_nucleus_retried_batches_total` | batches that failed and whose requests were asked again alone |
 //! | `neuron_nucleus_panics_total` | panics of the model |
 //! | `neuron_nucleus_swaps_total` | models that were put in place of another |
@@ -100,6 +100,7 @@ impl Metrics {
         let closed = match closed {
             Closed::Full => "full",
             Closed::Waited => "waited",
+            Closed::Deadline => "deadline",
             Closed::Stopping => "stopping",
         };
         self.batches.with_label_values(&[closed]).inc();

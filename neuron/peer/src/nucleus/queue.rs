@@ -1,8 +1,8 @@
 //! The order in which requests reach the model.
 //!
 //! Requests that can share a batch, which are those of one modality, output, input type and row shape, wait in one *lane*.
-//! A lane is *ready* once it holds a full batch, or its oldest request has waited `max_wait`. A batch is led by one
-//! request of a ready lane and filled up from the leader's lane, up to `max_batch_rows` and `max_batch_bytes`. Its leader
+//! A lane is *ready* once it holds a full batch, or one of its requests has waited `max_wait`, or half of the time that its
+//! caller waits if that is less: the other half is for the model. A batch is led by one request of a ready lane and filled up from the leader's lane, up to `max_batch_rows` and `max_batch_bytes`. Its leader
 //! is in it whatever its size.
 //!
 //! The order among leaders and within a lane, and who is displaced from a full queue, are [the nucleus'
@@ -13,7 +13,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use neuron_proto::{DType, Modality, Output};
@@ -48,11 +48,13 @@ impl Kind {
     }
 }
 
-/// The requests of one kind, twice ordered.
+/// The requests of one kind, in three orders.
 #[derive(Default)]
 struct Lane {
     by_stake: BTreeSet<(u64, Reverse<Id>)>,
     by_age: BTreeSet<Id>,
+    /// By when they have waited long enough.
+    by_end_of_wait: BTreeSet<(Instant, Id)>,
     n_rows: u64,
     n_bytes: usize,
 }
@@ -60,6 +62,11 @@ struct Lane {
 impl Lane {
     fn oldest(&self) -> Option<Id> {
         self.by_age.first().copied()
+    }
+
+    /// When the first of its requests has waited long enough.
+    fn end_of_wait(&self) -> Option<Instant> {
+        self.by_end_of_wait.first().map(|&(at, _)| at)
     }
 
     fn pick(&self, turn: u64) -> Option<Id> {
@@ -75,13 +82,21 @@ fn is_by_age(turn: u64) -> bool {
     turn % AGEING == AGEING - 1
 }
 
+/// Half of the time that a caller waits for its answer.
+fn half_patience(pending: &Pending) -> Duration {
+    let patience = pending.deadline.saturating_duration_since(pending.arrived);
+    patience / 2
+}
+
 /// Why a batch was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// Its lane held a full batch.
     Full,
-    /// Its oldest request had waited long enough.
+    /// One of its requests had waited long enough.
     Waited,
+    /// One of its requests had waited for half of the time that its caller waits.
+    Deadline,
     /// The nucleus is stopping, so nobody else will come.
     Stopping,
 }
@@ -192,6 +207,7 @@ impl Queue {
         let pending = self.waiting.remove(&id)?;
         let kind = Kind::of(&pending);
         let rank = (pending.stake, Reverse(id));
+        let end_of_wait = self.end_of_wait(&pending);
         let n_rows = u64::from(pending.inputs.rows());
         let n_bytes = pending.n_bytes();
         self.by_deadline.remove(&(pending.deadline, id));
@@ -201,6 +217,7 @@ impl Queue {
         if let Some(lane) = self.lanes.get_mut(&kind) {
             lane.by_stake.remove(&rank);
             lane.by_age.remove(&id);
+            lane.by_end_of_wait.remove(&(end_of_wait, id));
             lane.n_rows -= n_rows;
             lane.n_bytes -= n_bytes;
             if lane.by_age.is_empty() {
@@ -218,6 +235,7 @@ impl Queue {
         let closed = match self.lanes.get(&kind) {
             Some(lane) if self.is_full(lane) => Closed::Full,
             _ if is_stopping => Closed::Stopping,
+            Some(lane) if self.is_pressed(lane) => Closed::Deadline,
             _ => Closed::Waited,
         };
         let mut requests = Vec::new();
@@ -240,21 +258,20 @@ impl Queue {
 
     /// When the next lane will be ready by waiting; none if nothing waits.
     pub(super) fn ready_at(&self) -> Option<Instant> {
-        self.lanes
-            .values()
-            .filter_map(|lane| self.waited_at(lane))
-            .min()
+        self.lanes.values().filter_map(Lane::end_of_wait).min()
     }
 
     fn insert(&mut self, pending: Pending) -> Id {
         let id = self.next_id;
         self.next_id += 1;
         let rank = (pending.stake, Reverse(id));
+        let end_of_wait = self.end_of_wait(&pending);
         let n_rows = u64::from(pending.inputs.rows());
         let n_bytes = pending.n_bytes();
         let lane = self.lanes.entry(Kind::of(&pending)).or_default();
         lane.by_stake.insert(rank);
         lane.by_age.insert(id);
+        lane.by_end_of_wait.insert((end_of_wait, id));
         lane.n_rows += n_rows;
         lane.n_bytes += n_bytes;
         self.by_deadline.insert((pending.deadline, id));
@@ -294,7 +311,7 @@ impl Queue {
     }
 
     fn is_ready(&self, lane: &Lane, now: Instant) -> bool {
-        self.is_full(lane) || self.waited_at(lane).is_some_and(|at| at <= now)
+        self.is_full(lane) || lane.end_of_wait().is_some_and(|at| at <= now)
     }
 
     fn is_full(&self, lane: &Lane) -> bool {
@@ -302,9 +319,16 @@ impl Queue {
             || lane.n_bytes >= self.config.max_batch_bytes
     }
 
-    fn waited_at(&self, lane: &Lane) -> Option<Instant> {
-        let oldest = self.waiting.get(&lane.oldest()?)?;
-        Some(oldest.arrived + self.config.max_wait)
+    /// When a request has waited for others long enough.
+    fn end_of_wait(&self, pending: &Pending) -> Instant {
+        pending.arrived + self.config.max_wait.min(half_patience(pending))
+    }
+
+    /// Whether the first of a lane's requests to have waited long enough is one that cannot wait for as long as others may.
+    fn is_pressed(&self, lane: &Lane) -> bool {
+        let first = lane.by_end_of_wait.first();
+        let first = first.and_then(|(_, id)| self.waiting.get(id));
+        first.is_some_and(|first| half_patience(first) < self.config.max_wait)
     }
 }
 

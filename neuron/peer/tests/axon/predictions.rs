@@ -1,13 +1,14 @@
 //! Predictions beside encodings, from a dendrite to an axon and back.
 
 use neuron_peer::{
+    axon::AxonConfig,
     dendrite::{Call, Dendrite, DendriteConfig, Finish, Outcome, Peer},
     nucleus::NucleusConfig,
 };
 use neuron_proto::{Code, Modality, Output, Tensor, v1};
 
 use crate::{
-    harness::{PATIENCE, Running, Setup, identity, within},
+    harness::{PATIENCE, Running, Setup, identity, patient, within},
     requests::{refusal, request},
 };
 
@@ -46,15 +47,20 @@ fn values(outcome: &Outcome) -> Vec<f32> {
 
 #[tokio::test]
 async fn encodings_and_predictions_in_flight_at_once_are_never_batched_together() {
-    // A batch is closed by its second row only: two requests that should not meet would answer each other wrongly, and
-    // two that should but do not would wait until the test fails.
+    // A batch is closed by its second row only, or half a minute later alone: two requests that should not meet would answer
+    // each other wrongly, and two that should but do not would say that theirs was a batch of one row.
     let nucleus = NucleusConfig {
         max_batch_rows: 2,
         max_request_rows: 1,
         max_wait: 10 * PATIENCE,
         ..NucleusConfig::default()
     };
+    let config = AxonConfig {
+        max_wait: 20 * PATIENCE,
+        ..patient()
+    };
     let axon = Setup {
+        config,
         nucleus,
         ..Setup::default()
     }

@@ -104,20 +104,10 @@ impl Queue {
             self.lanes.values().map(|lane| lane.n_bytes).sum::<usize>()
         );
         assert_eq!(self.by_deadline.len(), self.len());
-        assert_eq!(
-            self.lanes
-                .values()
-                .map(|lane| lane.by_age.len())
-                .sum::<usize>(),
-            self.len()
-        );
-        assert_eq!(
-            self.lanes
-                .values()
-                .map(|lane| lane.by_stake.len())
-                .sum::<usize>(),
-            self.len()
-        );
+        let in_lanes = |size: fn(&Lane) -> usize| self.lanes.values().map(size).sum::<usize>();
+        assert_eq!(in_lanes(|lane| lane.by_stake.len()), self.len());
+        assert_eq!(in_lanes(|lane| lane.by_end_of_wait.len()), self.len());
+        assert_eq!(in_lanes(|lane| lane.by_age.len()), self.len());
         assert!(self.lanes.values().all(|lane| !lane.by_age.is_empty()));
         let contested = self.waiting.keys().filter(|&&id| !is_by_age(id)).count();
         assert_eq!(self.unsheltered.len(), contested);
@@ -272,6 +262,67 @@ fn a_lane_is_ready_when_it_is_full_or_has_waited() {
         Closed::Stopping
     );
     assert_eq!(queue.ready_at(), None);
+}
+
+/// Lets in a row whose caller waits this long.
+fn ask_for(queue: &mut Queue, at: Instant, patience: Duration) {
+    let asked = Asked {
+        stake: 0,
+        rows: 1,
+        width: 1,
+    };
+    assert!(queue.admit(asked.pending(at, patience)).is_ok());
+}
+
+/// An instant of a nanosecond before.
+fn just_before(at: Instant) -> Instant {
+    at.checked_sub(Duration::from_nanos(1))
+        .expect("not the first")
+}
+
+#[test]
+fn a_lone_request_waits_for_others_no_longer_than_it_must() {
+    let (start, mut queue) = (Instant::now(), Queue::new(config()));
+    // A caller with more time than `max_wait` twice.
+    ask_for(&mut queue, start, 5 * TICK);
+    let ready = start + 2 * TICK;
+    assert_eq!(queue.ready_at(), Some(ready));
+    assert!(queue.take_batch(just_before(ready), false).is_none());
+    assert_eq!(
+        queue.take_batch(ready, false).unwrap().closed,
+        Closed::Waited
+    );
+}
+
+#[test]
+fn a_batch_is_closed_in_time_for_the_callers_deadline() {
+    let (start, mut queue) = (Instant::now(), Queue::new(config()));
+    ask_for(&mut queue, start, 2 * TICK);
+    let ready = start + TICK;
+    assert_eq!(queue.ready_at(), Some(ready));
+    assert!(queue.take_batch(just_before(ready), false).is_none());
+    assert_eq!(
+        queue.take_batch(ready, false).unwrap().closed,
+        Closed::Deadline
+    );
+}
+
+#[test]
+fn the_callers_that_wait_least_close_the_batch_of_all() {
+    let (start, mut queue) = (Instant::now(), Queue::new(config()));
+    ask_for(&mut queue, start, 9 * TICK);
+    ask_for(&mut queue, start, TICK);
+    assert_eq!(queue.ready_at(), Some(start + TICK / 2));
+    let batch = queue.take_batch(start + TICK / 2, false).unwrap();
+    assert_eq!((batch.requests.len(), batch.closed), (2, Closed::Deadline));
+
+    // One that has left hurries nobody.
+    ask_for(&mut queue, start, 9 * TICK);
+    ask_for(&mut queue, start, TICK);
+    assert_eq!(queue.take_expired(start + TICK).len(), 1);
+    assert_eq!(queue.ready_at(), Some(start + 2 * TICK));
+    let batch = queue.take_batch(start + 2 * TICK, false).unwrap();
+    assert_eq!((batch.requests.len(), batch.closed), (1, Closed::Waited));
 }
 
 #[test]
