@@ -10,8 +10,8 @@
 //!
 //! * An outcome for every call, in the order of the calls, at the deadline at the latest. A peer that is dead, slow, lying
 //!   or hostile costs that time and its own answer, never an error or a panic.
-//! * A peer is asked only over a connection that its hotkey vouches for, or, on development networks, in plaintext on
-//!   loopback.
+//! * A peer is asked only over a connection that its hotkey vouches for, or, where [`DendriteConfig::allow_plaintext`] says
+//!   so, in plaintext on loopback.
 //! * No answer is believed before its shape, type, size and values were checked.
 //! * A request is sent twice in one case only: its first connection turned out to be closed before any of it was sent.
 //! * A peer that fails is left alone for ever more calls, until it succeeds: `Backoff`. Neither what this side could not
@@ -94,7 +94,7 @@ pub struct Dendrite {
 }
 
 impl Dendrite {
-    /// Connects to nobody yet. Without an identity, only plaintext peers can be asked.
+    /// Connects to nobody yet. Without an identity, only plaintext peers can be asked, if they are allowed.
     pub fn new(identity: Option<Identity>, config: DendriteConfig) -> Dendrite {
         let metrics = Metrics::new().expect("names and labels are constants that Prometheus takes");
         Dendrite {

@@ -45,13 +45,16 @@ pub struct DendriteSettings {
 
 impl DendriteSettings {
     /// How a dendrite asks, by these settings.
-    pub fn config(&self) -> DendriteConfig {
+    ///
+    /// `plaintext`: whether peers may be asked without TLS, for development.
+    pub fn config(&self, plaintext: bool) -> DendriteConfig {
         DendriteConfig {
             precision: match self.wire {
                 Wire::F32 => Precision::F32,
                 Wire::F16 => Precision::F16,
                 Wire::Bf16 => Precision::Bf16,
             },
+            allow_plaintext: plaintext,
             ..DendriteConfig::default()
         }
     }

@@ -30,6 +30,9 @@ pub struct Query {
     /// Peers to ask [default: all that serve images, or text]
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     pub uids: Vec<u16>,
+    /// Development: ask peers without TLS that announce it, on a loopback address only
+    #[arg(long, env = "CONNECTOME_PLAINTEXT")]
+    pub plaintext: bool,
     /// How they are asked.
     #[command(flatten)]
     pub dendrite: DendriteSettings,

@@ -57,7 +57,7 @@ async fn ask(
     let identity = Identity::new(hotkey)?;
     let caller = identity.hotkey();
     let asker = Asker {
-        dendrite: Dendrite::new(Some(identity), query.dendrite.config()),
+        dendrite: Dendrite::new(Some(identity), query.dendrite.config(query.plaintext)),
         settings: &query.dendrite,
         subject,
         deadline: Instant::now() + query.dendrite.deadline,

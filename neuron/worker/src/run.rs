@@ -115,7 +115,7 @@ fn check_rows(train: &Train) -> Result<(), UsageError> {
 /// How a neuron that trains is present.
 fn present(global: &Global, train: &Train, hotkey: Keypair, run: &Run) -> presence::Settings {
     presence::Settings {
-        dendrite: train.dendrite.config(),
+        dendrite: train.dendrite.config(train.axon.plaintext),
         task: run.task,
         offer: run.offer,
         ..presence_settings(global, hotkey, &train.axon, &train.nucleus, &train.model)

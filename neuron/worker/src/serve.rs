@@ -156,7 +156,10 @@ pub(crate) fn presence_settings(
         advertise: axon.advertise,
         plaintext: axon.plaintext,
         axon: settings::axon(axon, nucleus),
-        dendrite: DendriteConfig::default(),
+        dendrite: DendriteConfig {
+            allow_plaintext: axon.plaintext,
+            ..DendriteConfig::default()
+        },
         nucleus: settings::nucleus(nucleus),
         answers: settings::answers(model),
         task: None,

@@ -99,6 +99,11 @@ impl Shared {
         if peer.plaintext && !ip.is_loopback() {
             return bad("it speaks plaintext, which is for development on loopback only");
         }
+        if peer.plaintext && !self.config.allow_plaintext {
+            return bad(
+                "it speaks plaintext, in which nobody proves who answers: in development, allow that with --plaintext",
+            );
+        }
         if !peer.plaintext && !self.has_identity {
             return bad("it speaks TLS, for which this dendrite was given no identity");
         }

@@ -50,6 +50,9 @@ pub struct DendriteConfig {
     pub backward_timeout: Duration,
     /// Gradients that may be under way at once; beyond, they are dropped and counted.
     pub max_backward: usize,
+    /// For development: whether peers that announce plaintext are asked, on loopback only. Who answers there proves nothing,
+    /// and any neuron of a network may announce a port of this machine.
+    pub allow_plaintext: bool,
 }
 
 impl Default for DendriteConfig {
@@ -61,6 +64,7 @@ impl Default for DendriteConfig {
             max_backoff: 100,
             backward_timeout: Duration::from_secs(12),
             max_backward: 64,
+            allow_plaintext: false,
         }
     }
 }

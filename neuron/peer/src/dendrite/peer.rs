@@ -14,7 +14,8 @@ pub struct Peer {
     pub hotkey: PublicKey,
     /// Where its axon is.
     pub address: SocketAddr,
-    /// Whether its axon speaks without TLS. Such a peer is asked on loopback only.
+    /// Whether its axon speaks without TLS. Such a peer is asked on loopback only, and only where the dendrite's
+    /// configuration allows it.
     pub plaintext: bool,
 }
 

@@ -145,7 +145,7 @@ async fn what_the_wire_cannot_carry_is_no_fault_of_the_peer() {
     let server = axon(Answer::First).await;
     let config = DendriteConfig {
         precision: Precision::F16,
-        ..DendriteConfig::default()
+        ..development()
     };
     let dendrite = Dendrite::new(None, config);
     // The largest number of f16 is 65,504.
@@ -172,7 +172,7 @@ async fn floats_travel_in_the_precision_that_was_chosen() {
         let server = axon(Answer::First).await;
         let config = DendriteConfig {
             precision,
-            ..DendriteConfig::default()
+            ..development()
         };
         let outcome = ask(&Dendrite::new(None, config), server.peer(0)).await;
         assert_eq!(outcome.outputs, Some(outputs(2, 5.0)), "f32 arrives");

@@ -78,7 +78,7 @@ async fn the_least_recently_used_connection_is_closed_beyond_the_cap() {
     ];
     let config = DendriteConfig {
         max_connections: 2,
-        ..DendriteConfig::default()
+        ..development()
     };
     let dendrite = Dendrite::new(None, config);
     for uid in [0, 1, 0, 2] {
@@ -102,7 +102,7 @@ async fn peers_that_cannot_be_reached_do_not_count_towards_the_cap() {
     ];
     let config = DendriteConfig {
         max_connections: 2,
-        ..DendriteConfig::default()
+        ..development()
     };
     let dendrite = Dendrite::new(None, config);
     for uid in [0, 1] {
@@ -127,7 +127,7 @@ async fn a_cap_of_none_closes_each_connection_after_its_call() {
     let server = axon(Answer::First).await;
     let config = DendriteConfig {
         max_connections: 0,
-        ..DendriteConfig::default()
+        ..development()
     };
     let dendrite = Dendrite::new(None, config);
     for _ in 0..3 {

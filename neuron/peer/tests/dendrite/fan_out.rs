@@ -188,6 +188,20 @@ async fn nobody_is_asked_in_plaintext_beyond_the_loopback_or_in_tls_without_an_i
 }
 
 #[tokio::test]
+async fn nobody_is_asked_in_plaintext_unless_it_is_allowed() {
+    let server = axon(Answer::First).await;
+    let dendrite = Dendrite::new(None, DendriteConfig::default());
+    let outcome = ask(&dendrite, server.peer(0)).await;
+    assert_eq!(outcome.code, Code::BadEndpoint);
+    assert!(outcome.message.contains("--plaintext"), "{outcome:?}");
+    let described = dendrite.describe(&server.peer(0), LONG).await;
+    assert_eq!(described.unwrap_err().code, Code::BadEndpoint);
+    let (inputs, gradients) = (inputs(1, 5.0), outputs(1, 0.25));
+    assert!(!dendrite.backward(Modality::Tensor, &server.peer(0), inputs, gradients));
+    assert_eq!((server.seen.connections(), server.seen.requests()), (0, 0));
+}
+
+#[tokio::test]
 async fn dropping_the_fan_out_cancels_its_calls() {
     let slow = axon(Answer::Never).await;
     let (dendrite, peer) = (dendrite(), slow.peer(0));

@@ -23,7 +23,15 @@ use scripted::WIDTH;
 const LONG: Duration = Duration::from_secs(60);
 
 fn dendrite() -> Dendrite {
-    Dendrite::new(None, DendriteConfig::default())
+    Dendrite::new(None, development())
+}
+
+/// As by default, but for peers in plaintext, as most are here: they are scripted more easily.
+fn development() -> DendriteConfig {
+    DendriteConfig {
+        allow_plaintext: true,
+        ..DendriteConfig::default()
+    }
 }
 
 /// `rows` rows of two values, the first of them `value`.

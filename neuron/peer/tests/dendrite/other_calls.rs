@@ -36,7 +36,7 @@ async fn gradients_beyond_the_bound_are_dropped_and_counted() {
     let server = axon(Answer::Held(gate.clone())).await;
     let config = DendriteConfig {
         max_backward: 2,
-        ..DendriteConfig::default()
+        ..development()
     };
     let dendrite = Dendrite::new(None, config);
     let send = || {

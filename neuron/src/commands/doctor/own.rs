@@ -45,15 +45,15 @@ impl Own {
     /// Asks with the hotkey of the command, unless its user would have to be asked for a password.
     pub(super) fn new(global: &Global, neuron: &Neuron) -> Own {
         let endpoint = neuron.endpoint;
-        let is_plain = |protocol| protocol == Protocol::GrpcPlain;
+        let plaintext = endpoint.is_some_and(|it| it.protocol == Protocol::GrpcPlain);
         Own {
             peer: Peer {
                 uid: neuron.uid,
                 hotkey: neuron.hotkey,
                 address: ([0, 0, 0, 0], 0).into(),
-                plaintext: endpoint.is_some_and(|endpoint| is_plain(endpoint.protocol)),
+                plaintext,
             },
-            dendrite: dendrite(global),
+            dendrite: dendrite(global, plaintext),
         }
     }
 
@@ -83,7 +83,8 @@ impl Own {
     }
 }
 
-fn dendrite(global: &Global) -> Result<Dendrite, String> {
+/// `plaintext`: whether this neuron has itself announced that it speaks plaintext.
+fn dendrite(global: &Global, plaintext: bool) -> Result<Dendrite, String> {
     let hotkey = global
         .hotkey_unasked()
         .map_err(|error| format!("{:#}", anyhow::Error::from(error)))?
@@ -91,7 +92,11 @@ fn dendrite(global: &Global) -> Result<Dendrite, String> {
             "the hotkey has a password, which --password-file FILE would give".to_owned()
         })?;
     let identity = Identity::new(hotkey).map_err(|error| error.to_string())?;
-    Ok(Dendrite::new(Some(identity), DendriteConfig::default()))
+    let config = DendriteConfig {
+        allow_plaintext: plaintext,
+        ..DendriteConfig::default()
+    };
+    Ok(Dendrite::new(Some(identity), config))
 }
 
 pub(super) async fn dial(address: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
