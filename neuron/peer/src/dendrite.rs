@@ -226,9 +226,9 @@ impl Dendrite {
             return false;
         }
         let (shared, peer, entry) = (self.shared.clone(), *peer, entry.into());
+        shared.metrics.backward_in_flight.inc();
         tokio::spawn(async move {
             let in_flight = &shared.metrics.backward_in_flight;
-            in_flight.inc();
             let ended = shared.send_back(entry, &peer, &inputs, &gradients).await;
             in_flight.dec();
             if let Err(failure) = ended {
