@@ -4,8 +4,8 @@
 #   scripts/test.sh                 all of them, set-up included (this is `make test`)
 #   scripts/test.sh format lint     only these
 #
-# All stages but the last two select the same crates with the same features and profile, so a dependency is compiled once
-# for running and checked once for clippy and rustdoc together.
+# All stages but the last two, and lint's check of fuzz/, select the same crates with the same features and profile, so a
+# dependency is compiled once for running and checked once for clippy and rustdoc together.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,8 +23,13 @@ stage_format() { cargo fmt --all --check; }
 
 # Clippy builds the build scripts a second time as its own; without SKIP_WASM_BUILD the runtime's would then build the
 # wasm with clippy. Docs and build share theirs, and there the wasm is wanted.
-# shellcheck disable=SC2086  # a list of words
-stage_lint() { SKIP_WASM_BUILD=1 cargo clippy $ALL --all-targets -- -D warnings; }
+#
+# The targets of libFuzzer are a workspace of their own, which nothing else here compiles. It takes a minute the first time.
+stage_lint() {
+  # shellcheck disable=SC2086  # a list of words
+  SKIP_WASM_BUILD=1 cargo clippy $ALL --all-targets -- -D warnings
+  cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir "$CARGO_TARGET_DIR/fuzz"
+}
 
 # shellcheck disable=SC2086
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc $ALL --no-deps; }

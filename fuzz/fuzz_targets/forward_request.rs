@@ -68,6 +68,7 @@ fn forward(message: v1::ForwardRequest, limits: &Limits) {
     let rows = read.inputs.rows();
     let ticket = NUCLEUS.0.submit(Request {
         modality: read.modality,
+        tokenizer: read.tokenizer,
         output: read.output,
         inputs: read.inputs,
         priority: 0,
