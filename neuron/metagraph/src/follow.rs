@@ -27,7 +27,7 @@ use crate::{
 /// Between two attempts to subscribe after something else than the connection failed.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Blocks without a head after which a subscription counts as dead, and the least time that has to pass.
+/// Blocks without a head after which a node counts as stuck, and the least time that has to pass.
 const SILENCE: (u32, Duration) = (10, Duration::from_secs(20));
 
 /// A network that is followed. Dropping it ends that.
@@ -82,7 +82,7 @@ impl Chain {
     /// [`ChainError::NoSuchNetwork`], or what comes of asking for the first.
     pub async fn follow(&self, netid: u16) -> Result<Following, ChainError> {
         let first = self.metagraph(netid, At::Best).await?;
-        let silence = (self.block_time().await? * SILENCE.0).max(SILENCE.1);
+        let silence = self.silence().await?;
         let (sender, snapshots) = watch::channel(Arc::new(first));
         let health = Arc::new(Mutex::new(Health {
             refreshed: Instant::now(),
@@ -100,6 +100,13 @@ impl Chain {
             health,
             task: tokio::spawn(follower.run()),
         })
+    }
+}
+
+impl Chain {
+    /// For how long a node may have no new block until it counts as stuck.
+    pub(crate) async fn silence(&self) -> Result<Duration, ChainError> {
+        Ok((self.block_time().await? * SILENCE.0).max(SILENCE.1))
     }
 }
 

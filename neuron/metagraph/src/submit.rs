@@ -9,8 +9,8 @@
 //! * Of one signer, one call at a time is handed to the pool, and the nonces of calls that are under way are remembered. So
 //!   any number may be submitted at once, and each has a nonce of its own.
 //! * A call is valid for [`MORTALITY`] blocks only. What has not been included by then never will be.
-//! * If the connection breaks while a call is under way, *the same bytes* go to the next node, after a look whether a block
-//!   has them already. So nothing is done twice.
+//! * If the connection breaks while a call is under way, or its node gets no more blocks, *the same bytes* go to the next node,
+//!   after a look whether a block has them already. So nothing is done twice.
 
 mod accounts;
 mod outcome;
@@ -27,7 +27,7 @@ use subxt::{
 };
 use tokio::{
     sync::OwnedMutexGuard,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 pub(crate) use accounts::Accounts;
@@ -342,7 +342,7 @@ impl Submission<'_> {
             match within(&link, handing_over).await {
                 Ok(Ok(progress)) => {
                     drop(turn.take());
-                    if let Some(fate) = watch(progress).await {
+                    if let Some(fate) = self.watch(progress, &link).await {
                         return fate;
                     }
                 }
@@ -351,6 +351,22 @@ impl Submission<'_> {
             }
             is_certain = false;
             sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Until it is known what became of a transaction; `None` if the connection breaks before, or its node is stuck.
+    async fn watch(
+        &self,
+        mut progress: RpcSubscription<TransactionStatus<H256>>,
+        link: &Link,
+    ) -> Option<Fate> {
+        let mut pulse = Pulse::new(self.chain, link);
+        loop {
+            match news(&mut progress).await {
+                News::Fate(fate) => return Some(fate),
+                News::Silence if pulse.is_felt().await => {}
+                News::Silence | News::Broken => return None,
+            }
         }
     }
 
@@ -395,32 +411,108 @@ fn birth(best: BlockRef, last_final: BlockRef) -> BlockRef {
     }
 }
 
-/// Until a block has the transaction, or the pool gives it up; `None` if the connection breaks before.
-async fn watch(mut progress: RpcSubscription<TransactionStatus<H256>>) -> Option<Fate> {
+/// What comes of waiting for news of a transaction.
+enum News {
+    /// This became of it.
+    Fate(Fate),
+    /// Nothing for a while. A pool has nothing to say of a transaction that waits in it, and a node that is stuck says nothing
+    /// either.
+    Silence,
+    /// The connection broke.
+    Broken,
+}
+
+/// Until a block has the transaction, or the pool gives it up, or nothing was heard for [`ANSWER_TIMEOUT`].
+async fn news(progress: &mut RpcSubscription<TransactionStatus<H256>>) -> News {
     loop {
-        match progress.next().await?.ok()? {
-            TransactionStatus::InBlock(block) | TransactionStatus::Finalized(block) => {
-                return Some(Fate::InBlock(block));
-            }
-            TransactionStatus::Usurped(_) => {
-                return Some(Fate::GivenUp(
-                    "another transaction of this signer took its place",
-                ));
-            }
-            TransactionStatus::Dropped => {
-                return Some(Fate::Dropped);
-            }
-            TransactionStatus::Invalid => {
-                return Some(Fate::GivenUp(
-                    "it became invalid before a block had it, by what another transaction changed",
-                ));
-            }
-            TransactionStatus::Future
-            | TransactionStatus::Ready
-            | TransactionStatus::Broadcast(_)
-            | TransactionStatus::Retracted(_)
-            | TransactionStatus::FinalityTimeout(_) => {}
+        let status = match timeout(ANSWER_TIMEOUT, progress.next()).await {
+            Ok(Some(Ok(status))) => status,
+            Ok(Some(Err(_)) | None) => return News::Broken,
+            Err(_) => return News::Silence,
+        };
+        if let Some(fate) = fate(&status) {
+            return News::Fate(fate);
         }
+    }
+}
+
+/// What became of a transaction, if it is over with it.
+fn fate(status: &TransactionStatus<H256>) -> Option<Fate> {
+    match status {
+        TransactionStatus::InBlock(block) | TransactionStatus::Finalized(block) => {
+            Some(Fate::InBlock(*block))
+        }
+        TransactionStatus::Usurped(_) => Some(Fate::GivenUp(
+            "another transaction of this signer took its place",
+        )),
+        TransactionStatus::Dropped => Some(Fate::Dropped),
+        TransactionStatus::Invalid => Some(Fate::GivenUp(
+            "it became invalid before a block had it, by what another transaction changed",
+        )),
+        TransactionStatus::Future
+        | TransactionStatus::Ready
+        | TransactionStatus::Broadcast(_)
+        | TransactionStatus::Retracted(_)
+        | TransactionStatus::FinalityTimeout(_) => None,
+    }
+}
+
+/// Whether the node that has a transaction still gets blocks.
+struct Pulse<'a> {
+    chain: &'a Chain,
+    link: &'a Link,
+    height: Option<Height>,
+}
+
+impl<'a> Pulse<'a> {
+    fn new(chain: &'a Chain, link: &'a Link) -> Pulse<'a> {
+        Pulse {
+            chain,
+            link,
+            height: None,
+        }
+    }
+
+    /// Whether the node is in use, answers, and has had a new block lately. If not, it is given up.
+    async fn is_felt(&mut self) -> bool {
+        let Ok(silence) = self.chain.silence().await else {
+            return false;
+        };
+        let link = self.link;
+        if !link.is_alive() {
+            return false;
+        }
+        let best = async { Ok(block_ref(&link.at(At::Best).await?)) };
+        let Ok(BlockRef { number, .. }) = within(link, best).await else {
+            return false;
+        };
+        let seen = Height {
+            number,
+            since: Instant::now(),
+        };
+        let height = seen.after(self.height);
+        self.height = Some(height);
+        let is_stuck = height.since.elapsed() >= silence;
+        if is_stuck {
+            link.give_up();
+        }
+        !is_stuck
+    }
+}
+
+/// A node's best block, and since when it has been that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Height {
+    number: u32,
+    since: Instant,
+}
+
+impl Height {
+    /// The same, with the time at which it was first seen.
+    fn after(self, before: Option<Height>) -> Height {
+        before
+            .filter(|before| before.number == self.number)
+            .unwrap_or(self)
     }
 }
 
@@ -440,6 +532,9 @@ async fn within<T>(
 
 #[cfg(test)]
 mod tests {
+    use futures::{StreamExt as _, stream};
+    use rpcs::client::{RawRpcSubscription, RawValue};
+
     use super::*;
 
     fn block(number: u32) -> BlockRef {
@@ -455,6 +550,48 @@ mod tests {
         assert_eq!(birth(block(100), block(69)), block(69));
         assert_eq!(birth(block(100), block(68)), block(100));
         assert_eq!(birth(block(3), block(0)), block(0));
+    }
+
+    /// A pool that says these things of a transaction, and then nothing more.
+    fn pool(said: &[&str]) -> RpcSubscription<TransactionStatus<H256>> {
+        let said: Vec<_> = said
+            .iter()
+            .map(|status| Ok(RawValue::from_string((*status).to_owned()).expect("is JSON")))
+            .collect();
+        RpcSubscription::new(RawRpcSubscription {
+            stream: Box::pin(stream::iter(said).chain(stream::pending())),
+            id: None,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_says_nothing_more_is_not_waited_for_until_the_deadline() {
+        let started = Instant::now();
+        let heard = news(&mut pool(&[r#""ready""#])).await;
+        assert!(matches!(heard, News::Silence));
+        assert_eq!(started.elapsed(), ANSWER_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_says_what_became_of_a_transaction_is_believed() {
+        let block = H256::repeat_byte(7);
+        let included = format!(r#"{{"inBlock":"{block:?}"}}"#);
+        let heard = news(&mut pool(&[r#""ready""#, &included])).await;
+        assert!(matches!(heard, News::Fate(Fate::InBlock(found)) if found == block));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_height_is_as_old_as_it_was_first_seen() {
+        let seen = |number| Height {
+            number,
+            since: Instant::now(),
+        };
+        let first = seen(7).after(None);
+        tokio::time::advance(ANSWER_TIMEOUT).await;
+        assert_eq!(seen(7).after(Some(first)), first);
+        assert_eq!(seen(8).after(Some(first)), seen(8));
+        // A node that changed to a shorter chain goes on too.
+        assert_eq!(seen(6).after(Some(first)), seen(6));
     }
 
     #[test]
