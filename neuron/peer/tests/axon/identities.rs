@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use neuron_peer::identity::{
-    Purpose,
-    certificate::{self, EXTENSION},
+use neuron_peer::{
+    Roster,
+    axon::{self, AxonConfig, AxonError, Security},
+    identity::{
+        Purpose,
+        certificate::{self, EXTENSION},
+    },
+    nucleus::{Nucleus, NucleusConfig},
 };
 use neuron_proto::Code;
 use rcgen::{
@@ -18,7 +23,7 @@ use tonic::transport::Channel;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
-    harness::{Pause, Running, Setup, impostor, issued, key, nobody, validity, within},
+    harness::{Doubler, Pause, Running, Setup, impostor, issued, key, nobody, validity, within},
     requests::{ask, refusal, request},
 };
 
@@ -161,36 +166,47 @@ async fn development_mode_answers_anybody_on_loopback() {
     axon.stop().await;
 }
 
-#[tokio::test]
-async fn development_mode_listens_nowhere_else() {
-    use neuron_peer::{
-        Roster,
-        axon::{self, AxonConfig, AxonError, Security},
-        nucleus::{Nucleus, NucleusConfig},
-    };
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let model = Box::new(crate::harness::Doubler {
+/// Why an axon of this address does not serve.
+async fn refused_to_serve(address: &str, nucleus: NucleusConfig) -> AxonError {
+    let listener = TcpListener::bind(address)
+        .await
+        .expect("a free port is there");
+    let model = Box::new(Doubler {
         width: 2,
         script: None,
     });
-    let (nucleus, _guard) = Nucleus::start(model, NucleusConfig::default()).unwrap();
+    let (nucleus, _guard) = Nucleus::start(model, nucleus).expect("the nucleus starts");
     let (_roster, watch) = tokio::sync::watch::channel(Arc::new(Roster::default()));
-    let security = Security::PlaintextOnLoopback {
-        hotkey: key("//Ferdie").public(),
-    };
-    let shutdown = CancellationToken::new();
     let served = axon::serve(
         listener,
         AxonConfig::default(),
-        security,
+        Security::PlaintextOnLoopback {
+            hotkey: key("//Ferdie").public(),
+        },
         watch,
         nucleus,
         None,
-        shutdown,
+        CancellationToken::new(),
     );
-    let error = within(served).await.unwrap_err();
+    within(served).await.expect_err("it does not serve")
+}
+
+#[tokio::test]
+async fn development_mode_listens_nowhere_else() {
+    let error = refused_to_serve("0.0.0.0:0", NucleusConfig::default()).await;
     assert!(
         matches!(error, AxonError::PlaintextBeyondLoopback(_)),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn requests_cannot_wait_for_others_longer_than_for_their_answers() {
+    let max_wait = AxonConfig::default().max_wait;
+    let nucleus = NucleusConfig {
+        max_wait,
+        ..NucleusConfig::default()
+    };
+    let error = refused_to_serve("127.0.0.1:0", nucleus).await;
+    assert!(matches!(error, AxonError::BatchWait { .. }), "{error}");
 }
