@@ -11,7 +11,8 @@
 //! loss     = (1 − α)·target loss − α·Σ p_peers·ln p_own − ln p_net(label) + β·KL(g ‖ equal gates)
 //! ```
 //!
-//! The first two terms move the model: labels, and what peers think of the classes that are not the right one. The last two
+//! The first two terms move the model: labels, and what peers think of the classes that are not the right one. What it learns
+//! beside, such as whether a sentence is the next one, peers say nothing of: that loss is added as it is. The last two terms
 //! move the router only, since `p_own` is held constant there: gates grow for peers whose predictions are better than what is
 //! known without them, which is what the neuron pays them for. They grow until
 //!
@@ -115,12 +116,13 @@ pub fn conclude(
             )
         }
     };
-    let of_labels = alone.local_target_loss.as_ref();
-    let loss = of_labels.zip(imitated.as_ref()).zip(network_loss.as_ref());
+    let learned = imitated
+        .as_ref()
+        .and_then(|imitated| mixed(&alone, imitated, imitation));
     let uneven = inequality(routes.gates(), &n_asked).to_device(local.device());
-    let loss = loss.map(|((of_labels, imitated), network)| {
-        of_labels * (1.0 - imitation) + imitated * imitation + network + uneven * TEMPERATURE
-    });
+    let loss = learned
+        .zip(network_loss.as_ref())
+        .map(|(learned, network)| learned + network + uneven * TEMPERATURE);
     Ok(SynapseOutput {
         loss,
         network_output: None,
@@ -129,6 +131,18 @@ pub fn conclude(
         distillation_loss: imitated,
         ..alone
     })
+}
+
+/// What moves the model: its loss by the labels, of which that of the targets gives this share to what is imitated. None
+/// without labels.
+fn mixed(alone: &SynapseOutput, imitated: &Tensor, share: f64) -> Option<Tensor> {
+    let of_labels = alone.local_target_loss.as_ref()?;
+    // (1 − α)·targets + α·imitated + next = (1 − α)·(targets + next) + α·(imitated + next)
+    let instead = match &alone.local_next_sentence_loss {
+        Some(next_sentence) => imitated + next_sentence,
+        None => imitated.shallow_clone(),
+    };
+    Some(of_labels * (1.0 - share) + instead * share)
 }
 
 /// `KL(g ‖ 1/n) = Σ_j g_j·ln(n·g_j)` of the gates of those that were asked, mean over the rows: 0 if all are the same.

@@ -6,6 +6,7 @@ use crate::{
     loss::IGNORED,
     optim::{Sgd, SgdConfig, zero_gradients},
     router::RouterConfig,
+    synapse::{Bert, BertConfig, Mode, Synapse},
 };
 
 /// A router over contexts of one number.
@@ -40,6 +41,7 @@ fn alone(probabilities: [f32; 2], labels: &Labels) -> (Tensor, SynapseOutput) {
         local_target: target,
         loss: Some(loss.shallow_clone()),
         local_target_loss: Some(loss),
+        local_next_sentence_loss: None,
         network_output: None,
         network_target: None,
         network_target_loss: None,
@@ -176,6 +178,34 @@ fn every_place_of_a_text_is_heard_and_ignored_ones_teach_nothing() {
     let ignored = logits.grad().select(1, 2);
     assert_eq!(ignored.abs().max().double_value(&[]), 0.0);
     assert!(logits.grad().select(1, 0).abs().max().double_value(&[]) > 0.0);
+}
+
+#[test]
+fn whether_a_sentence_is_the_next_one_is_learned_from_labels_alone() {
+    let bert = Bert::new(BertConfig::tiny(30), 1, Device::Cpu);
+    let tokens = Tensor::from_slice(&[2i64, 7, 8, 3, 9, 3]).reshape([1, 6]);
+    let labels = Labels {
+        targets: tokens.shallow_clone(),
+        next_sentence: Some(Tensor::from_slice(&[1i64])),
+    };
+    let head = &bert.parameters()["cls.seq_relationship.weight"];
+    let moved = |imitation: f64| {
+        let mut router = router(2);
+        let routes = routes(&mut router, 1);
+        let peer = Tensor::zeros([1, 6, 30], (Kind::Float, Device::Cpu));
+        let told = join(&router, &routes, &[Some(peer.copy()), Some(peer)], &[6, 30]).unwrap();
+        let alone = bert.forward(&tokens, Some(&labels), None, Mode::Evaluation);
+        zero_gradients(&bert.parameters());
+        let output = conclude(alone.unwrap(), &routes, &told, Some(&labels), imitation).unwrap();
+        output.loss.unwrap().backward();
+        head.grad().copy()
+    };
+    // Given no peers, the head moves by the labels; when peers are imitated, in whatever share, it moves by the same.
+    let alone = moved(0.0);
+    assert!(alone.abs().max().double_value(&[]) > 0.0);
+    for imitation in [0.5, 1.0] {
+        assert!(moved(imitation).allclose(&alone, 1e-5, 1e-7, false));
+    }
 }
 
 #[test]

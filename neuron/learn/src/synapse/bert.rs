@@ -30,7 +30,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput,
-    expect_shape,
+    expect_shape, perception::TargetLoss,
 };
 use crate::checkpoint::hugging_face::{self, HuggingFaceError};
 use crate::flops;
@@ -132,14 +132,17 @@ impl Branches for Bert {
         encoding: &Tensor,
         target: &Tensor,
         labels: &Labels,
-    ) -> Result<Tensor, SynapseError> {
-        let words = loss::nll(target, &labels.targets)?;
-        let Some(next_sentence) = &labels.next_sentence else {
-            return Ok(words);
+    ) -> Result<TargetLoss, SynapseError> {
+        let of_pairs = |follows: &Tensor| {
+            expect_shape("next sentence", follows, &encoding.size()[..1])?;
+            let logits = self.model.next_sentence(&self.model.pool(encoding));
+            let told = logits.log_softmax(-1, Kind::Float);
+            Ok::<_, SynapseError>(loss::nll(&told, follows)?)
         };
-        expect_shape("next sentence", next_sentence, &encoding.size()[..1])?;
-        let logits = self.model.next_sentence(&self.model.pool(encoding));
-        Ok(words + loss::nll(&logits.log_softmax(-1, Kind::Float), next_sentence)?)
+        Ok(TargetLoss {
+            targets: loss::nll(target, &labels.targets)?,
+            next_sentence: labels.next_sentence.as_ref().map(of_pairs).transpose()?,
+        })
     }
 }
 

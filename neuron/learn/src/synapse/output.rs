@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::perception::TargetLoss;
 use crate::loss;
 
 /// The three branches of a synapse over one batch.
@@ -25,8 +26,10 @@ pub struct SynapseOutput {
     pub local_output: Tensor,
     /// Log-probabilities from the local encoding, `[batch, .., n_classes]`.
     pub local_target: Tensor,
-    /// Negative log-likelihood of the labels under the local branch.
+    /// Negative log-likelihood of the labels under the local branch: of the targets, and of the next sentence where there is one.
     pub local_target_loss: Option<Tensor>,
+    /// The part of it that is of the next sentence, of which peers say nothing; none where texts are no pairs.
+    pub local_next_sentence_loss: Option<Tensor>,
     /// Encoding of the inputs with the network as context, `[batch, .., d_model]`.
     pub network_output: Option<Tensor>,
     /// Log-probabilities from the network encoding, `[batch, .., n_classes]`.
@@ -46,13 +49,15 @@ impl SynapseOutput {
     pub(super) fn local(
         local_output: Tensor,
         local_target: Tensor,
-        local_target_loss: Option<Tensor>,
+        loss: Option<TargetLoss>,
     ) -> SynapseOutput {
+        let local_target_loss = loss.as_ref().map(TargetLoss::total);
         SynapseOutput {
             loss: local_target_loss.as_ref().map(Tensor::shallow_clone),
             local_output,
             local_target,
             local_target_loss,
+            local_next_sentence_loss: loss.and_then(|loss| loss.next_sentence),
             network_output: None,
             network_target: None,
             network_target_loss: None,

@@ -40,6 +40,25 @@ impl Perception {
     }
 }
 
+/// What a branch learns from its labels.
+#[derive(Debug)]
+pub(super) struct TargetLoss {
+    /// Of its targets.
+    pub(super) targets: Tensor,
+    /// Of whether the second sentence is the next one, where texts are pairs.
+    pub(super) next_sentence: Option<Tensor>,
+}
+
+impl TargetLoss {
+    /// Both together, with coefficients of one.
+    pub(super) fn total(&self) -> Tensor {
+        match &self.next_sentence {
+            Some(next_sentence) => &self.targets + next_sentence,
+            None => self.targets.shallow_clone(),
+        }
+    }
+}
+
 /// A model whose branches differ in nothing but their context.
 pub(super) trait Branches {
     /// The encoding, whoever the context is from: one function for the local and the network branch.
@@ -60,14 +79,17 @@ pub(super) trait Branches {
     ///
     /// # Shapes
     ///
-    /// `encoding`: `[batch, .., d_model]`, `target`: `[batch, .., n_classes]` → scalar
+    /// `encoding`: `[batch, .., d_model]`, `target`: `[batch, .., n_classes]` → scalars
     fn target_loss(
         &self,
         _encoding: &Tensor,
         target: &Tensor,
         labels: &Labels,
-    ) -> Result<Tensor, SynapseError> {
-        Ok(loss::nll(target, &labels.targets)?)
+    ) -> Result<TargetLoss, SynapseError> {
+        Ok(TargetLoss {
+            targets: loss::nll(target, &labels.targets)?,
+            next_sentence: None,
+        })
     }
 
     /// The model with the student, held constant, as context.
@@ -107,7 +129,7 @@ pub(super) trait Branches {
         };
         let network_output = perception.blanked(self.encoding(&perception.features, &network));
         let network_target = self.target(&network_output);
-        let network_loss = loss(&network_output, &network_target)?;
+        let network_loss = loss(&network_output, &network_target)?.map(|loss| loss.total());
         let distillation_loss = perception.distillation(&network)?;
         Ok(local.with_network(
             network_output,
