@@ -29,5 +29,9 @@ pub use masked::{MaskedBatch, MaskedBatches};
 pub use pairs::{FOLLOWS, UNRELATED};
 pub use sentences::sentences;
 
+/// What is drawn of text that is held out, such as gaps, is drawn from this, whatever the seed of a neuron: all are measured by
+/// the same.
+const HELD_OUT_SEED: u64 = 0;
+
 #[cfg(test)]
 mod samples;

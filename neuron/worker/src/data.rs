@@ -12,7 +12,7 @@ use neuron::{
 use neuron_learn::{
     dataset::{self, Augmentation, Batches, Dataset, LastBatch, Shard, Synthetic},
     source::Source,
-    text::{CausalBatches, Corpus, MaskedBatches, TextError},
+    text::{CausalBatches, Corpus, MaskedBatches},
 };
 use neuron_text::{Special, Tokenizer};
 use tch::Device;
@@ -153,18 +153,16 @@ impl Text {
             train, held_out, ..
         } = self.corpus;
         let train = train.shard(shard(settings)?);
-        let of = |passages| -> Result<Box<dyn Source>, TextError> {
-            let tokenizer = self.tokenizer.clone();
-            Ok(match synapse {
-                SynapseName::Bert => {
-                    Box::new(MaskedBatches::new(passages, tokenizer, shape, seed)?)
-                }
-                _ => Box::new(CausalBatches::new(passages, tokenizer, shape, seed)?),
-            })
-        };
-        Ok(Data {
-            train: of(train)?,
-            held_out: of(held_out)?,
+        let [of_train, of_held_out] = [(); 2].map(|()| self.tokenizer.clone());
+        Ok(match synapse {
+            SynapseName::Bert => Data {
+                train: Box::new(MaskedBatches::new(train, of_train, shape, seed)?),
+                held_out: Box::new(MaskedBatches::held_out(held_out, of_held_out, shape)?),
+            },
+            _ => Data {
+                train: Box::new(CausalBatches::new(train, of_train, shape, seed)?),
+                held_out: Box::new(CausalBatches::held_out(held_out, of_held_out, shape)?),
+            },
         })
     }
 }
@@ -174,5 +172,58 @@ pub(crate) fn in_folder(path: &Path) -> PathBuf {
     match path.is_dir() {
         true => path.join(TOKENIZER),
         false => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use neuron::{cli::Command, config};
+    use neuron_learn::{source::Batch, synapse::Labels};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> DataSettings {
+        let arguments = ["neuron", "train"].iter().chain(arguments);
+        let (cli, _) = config::parse(arguments.map(Into::into)).unwrap();
+        match cli.command {
+            Command::Train(train) => train.data,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A folder with 20 KB of text.
+    fn short() -> TempDir {
+        let fruit = ["apples", "pears", "a quince", "seven plums"];
+        let tell = |n: usize| format!("Sentence {n} of these tells of {}. ", fruit[n * n % 7 % 4]);
+        let paragraphs = (0..100).map(|n| (0..5).map(|part| tell(5 * n + part)).collect());
+        let prose = paragraphs.collect::<Vec<String>>().join("\n\n");
+        assert!((18_000..22_000).contains(&prose.len()), "{}", prose.len());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("prose.txt"), prose).unwrap();
+        folder
+    }
+
+    fn held_out(text: &TempDir, synapse: SynapseName, seed: u64) -> Vec<Vec<i64>> {
+        let data = format!("--data={}", text.path().display());
+        let settings = settings(&["--config=/dev/null", &data]);
+        let text = Text::open(&settings, None, None).unwrap();
+        let data = text.batches(&settings, synapse, seed).unwrap();
+        let numbers = |batch: Batch| {
+            let Labels { targets, .. } = batch.labels;
+            [batch.inputs, targets].map(|tensor| Vec::try_from(tensor.reshape(-1)).unwrap())
+        };
+        let batches = data.held_out.in_order();
+        batches.flat_map(|batch| numbers(batch.unwrap())).collect()
+    }
+
+    #[test]
+    fn of_a_short_text_something_is_held_out_for_every_seed_the_same() {
+        let text = short();
+        for synapse in [SynapseName::Bert, SynapseName::Gpt] {
+            let measured_by = held_out(&text, synapse, 1);
+            assert!(!measured_by.is_empty());
+            assert_eq!(measured_by, held_out(&text, synapse, 2));
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::{ops::Range, sync::Arc};
 use neuron_text::{Special, Tokenizer, TokenizerError};
 use tch::Tensor;
 
-use super::{Passages, TextError};
+use super::{HELD_OUT_SEED, Passages, TextError};
 use crate::dataset::{Position, order};
 
 /// An endless sequence of batches, `[rows, seq]` token ids each.
@@ -49,6 +49,39 @@ impl CausalBatches {
         [rows, seq]: [usize; 2],
         seed: u64,
     ) -> Result<CausalBatches, TextError> {
+        let batches = CausalBatches::counted(passages, tokenizer, [rows, seq], seed)?;
+        match batches.per_epoch() {
+            0 => Err(batches.too_few(rows)),
+            _ => Ok(batches),
+        }
+    }
+
+    /// Batches to be measured by: the same for every neuron, and where there is less than a batch, of as many rows as there
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); [`TextError::TooFew`] if there is not even a row.
+    pub fn held_out(
+        passages: Passages,
+        tokenizer: Arc<Tokenizer>,
+        shape @ [rows, seq]: [usize; 2],
+    ) -> Result<CausalBatches, TextError> {
+        let mut batches = CausalBatches::counted(passages, tokenizer, shape, HELD_OUT_SEED)?;
+        batches.rows = rows.min(batches.n_tokens() / seq);
+        match batches.rows {
+            0 => Err(batches.too_few(1)),
+            _ => Ok(batches),
+        }
+    }
+
+    /// As of [`new`](Self::new), however few there are.
+    fn counted(
+        passages: Passages,
+        tokenizer: Arc<Tokenizer>,
+        [rows, seq]: [usize; 2],
+        seed: u64,
+    ) -> Result<CausalBatches, TextError> {
         if rows < 1 || seq < 2 {
             return Err(TextError::BatchShape {
                 rows,
@@ -62,8 +95,9 @@ impl CausalBatches {
             .texts()
             .map(|text| Ok(tokenizer.encode(&text?)?.len() as u64 + 1))
             .collect::<Result<Vec<_>, TextError>>()?;
-        let mut batches = CausalBatches {
-            stream: Stream::in_order(&lengths),
+        let order = order(lengths.len(), seed, Position::default().epoch);
+        Ok(CausalBatches {
+            stream: Stream::new(&lengths, order),
             passages,
             tokenizer,
             end,
@@ -72,16 +106,15 @@ impl CausalBatches {
             seq,
             seed,
             position: Position::default(),
-        };
-        if batches.per_epoch() == 0 {
-            return Err(TextError::TooFew {
-                what: "tokens",
-                needed: rows * seq,
-                found: batches.n_tokens(),
-            });
+        })
+    }
+
+    fn too_few(&self, rows: usize) -> TextError {
+        TextError::TooFew {
+            what: "tokens",
+            needed: rows * self.seq,
+            found: self.n_tokens(),
         }
-        batches.go_to(Position::default());
-        Ok(batches)
     }
 
     /// Tokens of all passages and their ends.

@@ -9,6 +9,8 @@
 //! A passage is held out if BLAKE2b of its text, read as a number, is divisible by ten: so about a tenth is, the same on
 //! every machine, wherever the file lies and whatever is added to the folder. A text that occurs twice is on one side.
 //!
+//! A text so short that hardly a passage is divisible by ten has its longest one held out as well.
+//!
 //! # Shards
 //!
 //! Passages to learn from are dealt like cards, as [images](crate::dataset::Shard) are: the one at position *p* goes to shard
@@ -18,6 +20,7 @@ mod files;
 mod passages;
 
 use std::{
+    cmp::Reverse,
     fs::File,
     io::{ErrorKind, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -30,6 +33,9 @@ use passages::Passage;
 
 /// Of so many passages, one is held out.
 const HELD_OUT_OF: u64 = 10;
+
+/// Bytes of text that are held out at least, where there is more than one passage. About 250 tokens of English.
+const LEAST_HELD_OUT: u64 = 1024;
 
 /// The text of a folder.
 #[derive(Debug)]
@@ -70,6 +76,7 @@ impl Corpus {
                 }
             }
         }
+        hold_out_enough(&mut train, &mut held_out);
         if train.is_empty() && held_out.is_empty() {
             return Err(TextError::NoText {
                 folder: folder.to_owned(),
@@ -84,6 +91,22 @@ impl Corpus {
             held_out: of(held_out),
             left_out,
         })
+    }
+}
+
+/// Holds out the longest passage too, and of equally long ones that of the lowest hash, where those that are held out are next
+/// to nothing. Not if it is all that there is to learn from.
+fn hold_out_enough(train: &mut Vec<Passage>, held_out: &mut Vec<Passage>) {
+    let n_bytes: u64 = held_out.iter().map(|held| u64::from(held.length)).sum();
+    let longest = train
+        .iter()
+        .max_by_key(|passage| (passage.length, Reverse(passage.hash)));
+    let Some(hash) = longest.map(|longest| longest.hash) else {
+        return;
+    };
+    let is_one = |passage: &Passage| passage.hash == hash;
+    if n_bytes < LEAST_HELD_OUT && !train.iter().all(is_one) {
+        held_out.extend(train.extract_if(.., |passage| is_one(passage)));
     }
 }
 

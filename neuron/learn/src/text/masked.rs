@@ -21,7 +21,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::{Passages, TextError, pairs::Pairs};
+use super::{HELD_OUT_SEED, Passages, TextError, pairs::Pairs};
 use crate::dataset::{Position, order};
 use crate::synapse::Labels;
 use rows::{LEAST_SEQ, Rows};
@@ -60,6 +60,42 @@ impl MaskedBatches {
         [batch_size, max_seq]: [usize; 2],
         seed: u64,
     ) -> Result<MaskedBatches, TextError> {
+        let mut batches = MaskedBatches::counted(passages, tokenizer, [batch_size, max_seq], seed)?;
+        if batches.per_epoch() == 0 {
+            return Err(TextError::TooFew {
+                what: "pairs of sentences",
+                needed: batch_size,
+                found: batches.pairs.len(),
+            });
+        }
+        batches.go_to(Position::default());
+        Ok(batches)
+    }
+
+    /// Batches to be measured by: the same pairs with the same gaps for every neuron, and where there is less than a batch, of
+    /// as many rows as there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); [`TextError::TooFew`] if there is not even a pair.
+    pub fn held_out(
+        passages: Passages,
+        tokenizer: Arc<Tokenizer>,
+        shape @ [batch_size, _]: [usize; 2],
+    ) -> Result<MaskedBatches, TextError> {
+        let mut batches = MaskedBatches::counted(passages, tokenizer, shape, HELD_OUT_SEED)?;
+        batches.batch_size = batch_size.min(batches.pairs.len());
+        batches.go_to(Position::default());
+        Ok(batches)
+    }
+
+    /// As of [`new`](Self::new), however few there are, and before its first position.
+    fn counted(
+        passages: Passages,
+        tokenizer: Arc<Tokenizer>,
+        [batch_size, max_seq]: [usize; 2],
+        seed: u64,
+    ) -> Result<MaskedBatches, TextError> {
         if batch_size < 1 || max_seq < LEAST_SEQ {
             return Err(TextError::BatchShape {
                 rows: batch_size,
@@ -68,25 +104,14 @@ impl MaskedBatches {
                 least_seq: LEAST_SEQ,
             });
         }
-        let rows = Rows::new(tokenizer, max_seq)?;
-        let pairs = Pairs::new(passages)?;
-        if pairs.len() < batch_size {
-            return Err(TextError::TooFew {
-                what: "pairs of sentences",
-                needed: batch_size,
-                found: pairs.len(),
-            });
-        }
-        let mut batches = MaskedBatches {
-            pairs,
-            rows,
+        Ok(MaskedBatches {
+            rows: Rows::new(tokenizer, max_seq)?,
+            pairs: Pairs::new(passages)?,
             batch_size,
             seed,
             position: Position::default(),
             order: Vec::new(),
-        };
-        batches.go_to(Position::default());
-        Ok(batches)
+        })
     }
 
     /// Batches of an epoch.

@@ -167,3 +167,22 @@ fn batches_that_could_not_be_drawn_are_refused() {
         }))
     ));
 }
+
+#[test]
+fn a_row_suffices_to_be_measured_by() {
+    let (_folder, passages) = passages(100);
+    let held_out = |shape| CausalBatches::held_out(passages.clone(), tokenizer(), shape);
+    let seq = held_out([1, 2]).unwrap().n_tokens();
+    let batches = held_out([16, seq]).unwrap();
+    let read: Vec<Tensor> = batches.in_order().map(Result::unwrap).collect();
+    assert_eq!((read.len(), read[0].size()), (1, vec![1, seq as i64]));
+    assert!(matches!(
+        held_out([16, seq + 1]),
+        Err(TextError::TooFew { needed, found, .. }) if (needed, found) == (seq + 1, seq)
+    ));
+    // To be learned from, there is too little.
+    assert!(matches!(
+        CausalBatches::new(passages.clone(), tokenizer(), [16, seq], 0),
+        Err(TextError::TooFew { .. })
+    ));
+}

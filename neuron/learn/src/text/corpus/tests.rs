@@ -107,6 +107,21 @@ fn what_is_held_out_follows_from_the_text_alone() {
 }
 
 #[test]
+fn of_a_short_text_something_is_held_out_and_something_is_not() {
+    for n_sentences in [100, 200, 300, 400, 500] {
+        let folder = folder(&[("prose", prose(n_sentences).as_bytes())]);
+        let corpus = Corpus::open(folder.path()).unwrap();
+        let held_out: usize = texts(&corpus.held_out).iter().map(String::len).sum();
+        assert!(held_out >= 1024, "{n_sentences}: {held_out}");
+        assert!(!corpus.train.is_empty(), "{n_sentences}");
+    }
+    // Of one text, wherever it is, all is learned from or all is held out.
+    let folder = folder(&[("a", b"the text"), ("b", b"the text")]);
+    let corpus = Corpus::open(folder.path()).unwrap();
+    assert_eq!([corpus.train.len(), corpus.held_out.len()], [2, 0]);
+}
+
+#[test]
 fn shards_are_disjoint_balanced_and_cover_everything() {
     let folder = folder(&[("prose", prose(3000).as_bytes())]);
     let train = Corpus::open(folder.path()).unwrap().train;

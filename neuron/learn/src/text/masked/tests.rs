@@ -137,6 +137,21 @@ fn an_evaluation_reads_the_same_gaps_each_time() {
 }
 
 #[test]
+fn a_pair_suffices_to_be_measured_by() {
+    let (_folder, passages) = passages(100);
+    let shape = [1_000, MAX_SEQ];
+    let held_out = MaskedBatches::held_out(passages.clone(), tokenizer(), shape).unwrap();
+    let read: Vec<_> = held_out.in_order().map(Result::unwrap).collect();
+    let n_pairs = held_out.pairs.len();
+    assert_eq!((read.len(), read[0].tokens.size()[0]), (1, n_pairs as i64));
+    // To be learned from, there is too little.
+    assert!(matches!(
+        MaskedBatches::new(passages, tokenizer(), shape, 0),
+        Err(TextError::TooFew { .. })
+    ));
+}
+
+#[test]
 fn batches_that_could_not_be_drawn_are_refused() {
     let (_folder, passages) = passages(100);
     let refused = |shape| MaskedBatches::new(passages.clone(), tokenizer(), shape, 0).unwrap_err();
