@@ -10,6 +10,7 @@ mod json;
 mod setting;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     io,
     path::{Path, PathBuf},
@@ -106,6 +107,7 @@ fn suggest(suggestion: &Option<String>) -> String {
 /// Where the settings of this run came from.
 #[derive(Debug)]
 pub struct Config {
+    args: Vec<OsString>,
     file: File,
     matches: ArgMatches,
 }
@@ -131,11 +133,26 @@ fn understand(args: &[OsString]) -> Result<(Cli, Config), ConfigError> {
         .try_get_matches_from(args)
         .map_err(explain_environment)?;
     let file = file_of(&matches)?;
+    understand_by(definition, args, file)
+}
+
+/// The command line by a definition whose defaults are all known but for those of the file.
+fn understand_by(
+    definition: Command,
+    args: &[OsString],
+    file: File,
+) -> Result<(Cli, Config), ConfigError> {
     let mut definition = file.as_defaults(definition);
     let matches = definition.try_get_matches_from_mut(args)?;
     refuse_contradictions(&matches)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
-    Ok((cli, Config { file, matches }))
+    let args = args.to_owned();
+    let config = Config {
+        args,
+        file,
+        matches,
+    };
+    Ok((cli, config))
 }
 
 /// The configuration file that options or environment name, or else the user's.
@@ -170,6 +187,48 @@ impl Config {
         source == Some(ValueSource::CommandLine)
     }
 
+    /// Whether an option, the environment or the configuration file says anything of a setting of this command.
+    pub fn is_said(&self, name: &str) -> bool {
+        let id = id(name);
+        let command = self.matches.subcommand().map(|(_, matches)| matches);
+        let source = command.and_then(|matches| matches.value_source(&id));
+        let is_outside = matches!(
+            source,
+            Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+        );
+        is_outside || self.file.has(&id)
+    }
+
+    /// What these settings of this command are, as they would be written on the command line. Those that are not set and have
+    /// no default are left out.
+    ///
+    /// # Panics
+    ///
+    /// If a setting is none of this command's: they are named in the program.
+    pub fn values(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let command = self.matches.subcommand().map(|(_, matches)| matches);
+        let command = command.unwrap_or(&self.matches);
+        let value = |name: &&str| {
+            let value = command.get_raw(&id(name))?.next()?;
+            Some(((*name).to_owned(), value.to_str()?.to_owned()))
+        };
+        names.iter().filter_map(value).collect()
+    }
+
+    /// The same command line, environment and file, where what an earlier run was set to counts before the defaults.
+    ///
+    /// `earlier`: as [`Self::values`] gave it
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Usage`] if one of those values is none that there is any more.
+    pub fn after(&self, earlier: &BTreeMap<String, String>) -> Result<(Cli, Config), ConfigError> {
+        let values = earlier.iter();
+        let values = values.map(|(name, value)| (id(name), vec![value.clone()]));
+        let definition = File::of(values.collect()).as_defaults(Cli::definition());
+        understand_by(definition, &self.args, self.file.clone())
+    }
+
     /// Every setting of every command, in the order of the help. Those that this command does not have are as if the
     /// command that has them were called without options.
     pub fn settings(&self) -> Result<Vec<Setting>, ConfigError> {
@@ -188,6 +247,11 @@ impl Config {
         });
         Ok(settings.collect())
     }
+}
+
+/// The id of the option of a setting.
+fn id(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// `--wallet mine` beside a forgotten `CONNECTOME_URI=//Alice` must not sign for Alice.
@@ -236,4 +300,48 @@ fn each_arg(command: Command, change: &impl Fn(clap::Arg) -> clap::Arg) -> Comma
     command
         .mut_args(change)
         .mut_subcommands(|subcommand| each_arg(subcommand, change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Command;
+
+    fn train(config: &Config, earlier: &[(&str, &str)]) -> (Box<crate::cli::Train>, Config) {
+        let earlier = earlier.iter();
+        let earlier = earlier.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (cli, config) = config.after(&earlier.collect()).unwrap();
+        match cli.command {
+            Command::Train(train) => (train, config),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_run_was_set_to_counts_after_the_file_and_before_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("neuron.toml");
+        std::fs::write(&path, "momentum = 0.5").unwrap();
+        let file = format!("--config={}", path.display());
+        let line = ["neuron", &file, "train", "--seed=7"];
+        let (_, config) = understand(&line.map(OsString::from)).unwrap();
+        let earlier = [
+            ("seed", "1"),
+            ("momentum", "0.1"),
+            ("shard", "1/2"),
+            ("mixed-precision", "true"),
+        ];
+        let (train, config) = train(&config, &earlier);
+        assert_eq!((train.model.seed, train.training.momentum), (7, 0.5));
+        assert_eq!(train.data.shard.to_string(), "1/2");
+        assert!(train.model.mixed_precision);
+        assert_eq!(train.training.learning_rate, 0.01);
+        assert!(["seed", "momentum"].iter().all(|name| config.is_said(name)));
+        let silent = ["shard", "mixed-precision", "learning-rate"];
+        assert!(!silent.iter().any(|name| config.is_said(name)));
+        let names = ["seed", "shard", "batch-size", "learning-rate"];
+        let values = [("learning-rate", "0.01"), ("seed", "7"), ("shard", "1/2")];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(config.values(&names), BTreeMap::from(values));
+    }
 }

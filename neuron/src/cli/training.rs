@@ -68,7 +68,10 @@ pub struct TrainingSettings {
     /// Learn without chain and peers, to compare with
     #[arg(long, env = "CONNECTOME_ALONE")]
     pub alone: bool,
-    /// Go on from the last checkpoint of the run
+    /// Go on from the last checkpoint of the run, by its settings where nothing else is said
+    ///
+    /// What makes it another run, such as another model, seed, shard or batch size, is refused. When to stop, and how it is
+    /// reached, are not kept with a run.
     #[arg(long, env = "CONNECTOME_RESUME")]
     pub resume: bool,
     /// Set weights on the chain, once in each of its epochs

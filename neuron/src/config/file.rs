@@ -16,7 +16,7 @@ use super::{ConfigError, each_arg};
 use crate::cli::settings_command;
 
 /// What a configuration file says; nothing, if there is none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct File {
     path: Option<PathBuf>,
     /// By the ids of options, as they would be written on the command line.
@@ -24,6 +24,11 @@ pub(super) struct File {
 }
 
 impl File {
+    /// What a file would say that has these values, by the ids of options.
+    pub(super) fn of(values: BTreeMap<String, Vec<String>>) -> File {
+        File { path: None, values }
+    }
+
     /// Reads a file that must be there.
     pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {

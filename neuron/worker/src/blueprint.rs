@@ -13,6 +13,7 @@ use neuron_learn::synapse::{
 };
 use neuron_text::{Special, Tokenizer};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::Device;
 
 /// All that it takes to make an untrained model: what a checkpoint keeps beside its parameters.
@@ -34,6 +35,35 @@ pub(crate) enum Blueprint {
         /// Which it is.
         fingerprint: String,
     },
+}
+
+/// The setting that this part of a model follows from, or its own name.
+fn setting(part: &str) -> &str {
+    match part {
+        "n_embd" | "hidden_size" | "intermediate_size" => "width",
+        "n_layer" | "num_hidden_layers" => "layers",
+        "n_head" | "num_attention_heads" => "heads",
+        "n_positions" | "max_position_embeddings" => "sequence",
+        "vocab_size" | "pad_token_id" | "sep_token_id" | "eos_token_id" => "tokenizer",
+        "resid_pdrop"
+        | "embd_pdrop"
+        | "attn_pdrop"
+        | "hidden_dropout_prob"
+        | "attention_probs_dropout_prob" => "dropout",
+        other => other,
+    }
+}
+
+/// As on the command line, or the channels of one that has no name there.
+fn dpn_name(dpn: &DpnConfig) -> String {
+    let named = [
+        (DpnConfig::NARROW, "narrow"),
+        (DpnConfig::DPN_26, "26"),
+        (DpnConfig::DPN_92, "92"),
+        (DpnConfig::DPN_98, "98"),
+    ];
+    let name = named.iter().find(|(named, _)| named == dpn);
+    name.map_or_else(|| format!("{dpn:?}"), |(_, name)| (*name).to_owned())
 }
 
 /// A module of PyTorch in a run's folder.
@@ -132,6 +162,37 @@ impl Blueprint {
         }
     }
 
+    /// In what it differs from a model of the same kind: for each setting by its name, what this one has and what the other has.
+    /// What no setting says goes by its own name.
+    pub(crate) fn differences(&self, other: &Blueprint) -> Vec<(String, String, String)> {
+        let [ours, theirs] = [self, other].map(Blueprint::parts);
+        let pairs = ours.into_iter().zip(theirs);
+        let differ = pairs.filter(|(ours, theirs)| ours != theirs);
+        differ
+            .map(|((part, ours), (_, theirs))| (setting(&part).to_owned(), ours, theirs))
+            .collect()
+    }
+
+    /// What the model is made of, in an order that is the same for all of a kind.
+    fn parts(&self) -> Vec<(String, String)> {
+        let widths = match self {
+            Blueprint::Mnist => Ok(Value::Null),
+            Blueprint::Cifar(dpn) => return vec![("dpn".to_owned(), dpn_name(dpn))],
+            Blueprint::TorchScript { fingerprint, .. } => {
+                return vec![("torchscript".to_owned(), fingerprint.clone())];
+            }
+            Blueprint::Bert(config) => serde_json::to_value(config),
+            Blueprint::Gpt(config) => serde_json::to_value(config),
+        };
+        match widths.expect("names and numbers") {
+            Value::Object(widths) => widths
+                .into_iter()
+                .map(|(part, width)| (part, width.to_string()))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The longest text and the largest token id that it takes, if it takes text.
     fn of_texts(&self) -> Option<(i64, i64)> {
         match self {
@@ -188,17 +249,29 @@ impl Blueprint {
             Blueprint::TorchScript {
                 config,
                 fingerprint,
-            } => {
-                let path = run.join(MODULE);
-                let module = TorchScript::open(&path, config.clone(), seed, device)?;
-                anyhow::ensure!(
-                    module.fingerprint() == *fingerprint,
-                    "{} is not the module that the checkpoint is of",
-                    path.display()
-                );
-                Box::new(module)
-            }
+            } => Box::new(kept_module(config, fingerprint, run, seed, device)?),
         })
+    }
+
+    /// The module in the folder of a run that it is of, with its blueprint; none if the run is of another kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub(crate) fn kept(
+        self,
+        run: &Path,
+        seed: u64,
+        device: Device,
+    ) -> anyhow::Result<Option<(Blueprint, TorchScript)>> {
+        let module = match &self {
+            Blueprint::TorchScript {
+                config,
+                fingerprint,
+            } => kept_module(config, fingerprint, run, seed, device)?,
+            _ => return Ok(None),
+        };
+        Ok(Some((self, module)))
     }
 
     /// A module of PyTorch, and its blueprint.
@@ -264,6 +337,24 @@ impl Blueprint {
         checked.context("the checkpoint is of a model that cannot be: train it again")?;
         Ok(blueprint)
     }
+}
+
+/// The module in a run's folder, if it is the one that was declared so.
+fn kept_module(
+    config: &TorchScriptConfig,
+    fingerprint: &str,
+    run: &Path,
+    seed: u64,
+    device: Device,
+) -> anyhow::Result<TorchScript> {
+    let path = run.join(MODULE);
+    let module = TorchScript::open(&path, config.clone(), seed, device)?;
+    anyhow::ensure!(
+        module.fingerprint() == fingerprint,
+        "{} is not the module that the checkpoint is of",
+        path.display()
+    );
+    Ok(module)
 }
 
 #[cfg(test)]

@@ -81,23 +81,32 @@ pub(crate) fn images(
         DatasetName::Synthetic => Synthetic::default().draw(),
         DatasetName::Text => unreachable!("text is no image: `check` has refused it"),
     };
-    let is_colour = matches!(name, DatasetName::Cifar | DatasetName::Synthetic);
     let augmentation = Augmentation {
-        flips: is_colour,
+        flips: is_colour(name),
         ..Augmentation::COLOUR_32
     };
     let size = settings.batch_size(name);
     let train = train.shard(shard(settings)?).to_device(device);
     let train = Batches::new(train, size, LastBatch::Keep, seed)?;
-    let train = match settings.augment.unwrap_or(is_colour) {
-        true => train.augmented(augmentation),
-        false => train,
+    let train = match augments(settings, name) {
+        Some(true) => train.augmented(augmentation),
+        _ => train,
     };
     let held_out = Batches::new(test.to_device(device), size, LastBatch::Keep, seed)?;
     Ok(Data {
         train: Box::new(train),
         held_out: Box::new(held_out),
     })
+}
+
+fn is_colour(name: DatasetName) -> bool {
+    matches!(name, DatasetName::Cifar | DatasetName::Synthetic)
+}
+
+/// Whether images of this data are changed at random; none if it has no images.
+pub(crate) fn augments(settings: &DataSettings, name: DatasetName) -> Option<bool> {
+    let has_images = name != DatasetName::Text;
+    has_images.then(|| settings.augment.unwrap_or(is_colour(name)))
 }
 
 fn shard(settings: &DataSettings) -> anyhow::Result<Shard> {

@@ -8,6 +8,7 @@ mod data;
 mod module;
 mod nucleus_model;
 mod presence;
+mod resume;
 mod run;
 mod serve;
 mod settings;
@@ -19,20 +20,21 @@ use std::process::ExitCode;
 use anyhow::Context;
 use neuron::{
     cli::{Cli, Command},
-    config, exit, telemetry,
+    config::{self, Config},
+    exit, telemetry,
 };
 
 fn main() -> ExitCode {
     neuron_learn::memory::keep_freed_memory();
-    let (cli, _) = match config::parse(std::env::args_os()) {
+    let (cli, config) = match config::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(error) => return exit::report_config(error),
     };
     let is_json = cli.global.json;
-    exit::report(work(cli), is_json)
+    exit::report(work(cli, &config), is_json)
 }
 
-fn work(cli: Cli) -> anyhow::Result<()> {
+fn work(cli: Cli, config: &Config) -> anyhow::Result<()> {
     telemetry::start(&cli.global, "info")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -41,7 +43,9 @@ fn work(cli: Cli) -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.command {
             Command::Serve(serve) => serve::serve(&cli.global, &serve, stop::on_signal()?).await,
-            Command::Train(train) => run::train(&cli.global, &train, stop::on_signal()?).await,
+            Command::Train(train) => {
+                run::train(&cli.global, &train, config, stop::on_signal()?).await
+            }
             _ => anyhow::bail!(
                 "neuron-worker only serves and trains; everything else is done by neuron"
             ),

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use neuron::{
     cli::{DatasetName, Global, SynapseName, Train},
+    config::Config,
     exit::UsageError,
     task::Task,
 };
@@ -16,7 +17,7 @@ use neuron_learn::{
     device,
     events::{RunLog, Start},
     parameters,
-    synapse::Synapse,
+    synapse::{Synapse, TorchScript},
 };
 use neuron_peer::dendrite::Entry;
 use neuron_proto::Output;
@@ -33,11 +34,12 @@ use crate::{
     module,
     nucleus_model::{Answers, Offer},
     presence::{self, Presence},
+    resume::Plan,
     serve::{listen_for_metrics, presence_settings, serve_metrics},
     settings,
     train::{
         Asking, End, Parts, Peers, Recipe, Report, Serving, TrainError, Trainer, TrainerConfig,
-        TrainingMetrics, WeightSetter, check, latest, served, set_aside, weight_setter,
+        TrainingMetrics, WeightSetter, served, set_aside, weight_setter,
     },
 };
 
@@ -45,24 +47,35 @@ use crate::{
 pub(crate) async fn train(
     global: &Global,
     train: &Train,
+    config: &Config,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let device = settings::open_device(&train.model)?;
-    match train.training.alone {
-        true => alone(global, train, device, stop).await,
-        false => together(global, train, device, stop).await,
+    let hotkey = match train.training.alone {
+        true => None,
+        false => Some(global.hotkey()?),
+    };
+    let public = hotkey.as_ref().map_or(NOBODY, Keypair::public);
+    let folder = train.model.run_folder(&public, global.netid);
+    let plan = Plan::new(train, config, &folder)?;
+    match hotkey {
+        None => alone(global, &plan, device, stop).await,
+        Some(hotkey) => together(global, &plan, device, hotkey, stop).await,
     }
 }
+
+/// The key of a neuron that needs none.
+const NOBODY: PublicKey = PublicKey([0; 32]);
 
 /// Without chain and peers, and so without a key.
 async fn alone(
     global: &Global,
-    train: &Train,
+    plan: &Plan,
     device: Device,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let nobody = PublicKey([0; 32]);
-    let run = Run::new(global, train, device, nobody)?;
+    let train = &plan.train;
+    let run = Run::new(global, plan, device, NOBODY)?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     show(metrics, None, &run.metrics, &stop)?;
     over(start(run.trainer(train, Network::default(), stop)?)?.await)
@@ -71,14 +84,15 @@ async fn alone(
 /// In a network.
 async fn together(
     global: &Global,
-    train: &Train,
+    plan: &Plan,
     device: Device,
+    hotkey: Keypair,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let hotkey = global.hotkey()?;
+    let train = &plan.train;
     check_rows(train)?;
     // All that can be wrong with this neuron is found before its peers are told of it.
-    let mut run = Run::new(global, train, device, hotkey.public())?;
+    let mut run = Run::new(global, plan, device, hotkey.public())?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     let served = run.served(train)?;
     let present = present(global, train, hotkey.clone(), &run);
@@ -249,32 +263,43 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn new(train: &Train, folder: &Path, device: Device) -> anyhow::Result<Self> {
+    fn new(plan: &Plan, folder: &Path, device: Device) -> anyhow::Result<Self> {
+        let train = &plan.train;
         module::check_settings(&train.model)?;
         let name = synapse_name(train);
+        let seed = train.model.seed;
+        let kept = plan.model(name)?;
         let dataset = train.data.dataset(name);
         data::check(name, dataset)?;
         match (&train.model.torchscript, dataset) {
-            (None, _) if name == SynapseName::Torchscript => {
-                let message =
-                    "--synapse torchscript needs the module: --torchscript names its file";
-                Err(UsageError(message.to_owned()).into())
+            (None, dataset) if name == SynapseName::Torchscript => {
+                let kept = kept.map(|kept| kept.kept(folder, seed, device));
+                let Some(kept) = kept.transpose()?.flatten() else {
+                    let message =
+                        "--synapse torchscript needs the module: --torchscript names its file";
+                    return Err(UsageError(message.to_owned()).into());
+                };
+                Self::of_module(kept, &folder.join(MODULE), dataset, train, folder)
             }
-            (Some(path), dataset) => Self::of_module(path, dataset, train, folder, device),
-            (None, DatasetName::Text) => Self::of_text(name, train, folder, device),
-            (None, dataset) => Self::of_images(name, dataset, train, device),
+            (Some(path), dataset) => {
+                let module = Blueprint::module(path, &train.model, device)?;
+                Self::of_module(module, path, dataset, train, folder)
+            }
+            (None, DatasetName::Text) => Self::of_text(name, kept, train, folder, device),
+            (None, dataset) => Self::of_images(name, kept, dataset, train, device),
         }
     }
 
+    /// `path`: where the module was read from
     fn of_module(
+        (blueprint, module): (Blueprint, TorchScript),
         path: &Path,
         dataset: DatasetName,
         train: &Train,
         folder: &Path,
-        device: Device,
     ) -> anyhow::Result<Self> {
         let (seed, name) = (train.model.seed, SynapseName::Torchscript);
-        let (blueprint, module) = Blueprint::module(path, &train.model, device)?;
+        let device = module.device();
         let config = module.config();
         module::check_data(config, dataset)?;
         module.try_learning(path)?;
@@ -300,8 +325,10 @@ impl Beginning {
         })
     }
 
+    /// `kept`: the model of the run that is gone on with, if it is to be that
     fn of_images(
         name: SynapseName,
+        kept: Option<Blueprint>,
         dataset: DatasetName,
         train: &Train,
         device: Device,
@@ -310,7 +337,7 @@ impl Beginning {
         if let Some(folder) = &train.model.pretrained {
             Blueprint::read(name, folder, seed, device)?;
         }
-        let blueprint = Blueprint::of_images(name, &train.architecture);
+        let blueprint = kept.unwrap_or_else(|| Blueprint::of_images(name, &train.architecture));
         Ok(Self {
             synapse: blueprint.build(Path::new(""), seed, device)?,
             blueprint,
@@ -319,8 +346,10 @@ impl Beginning {
         })
     }
 
+    /// `kept`: the model of the run that is gone on with, if it is to be that
     fn of_text(
         name: SynapseName,
+        kept: Option<Blueprint>,
         train: &Train,
         folder: &Path,
         device: Device,
@@ -331,8 +360,13 @@ impl Beginning {
         let (blueprint, synapse) = match pretrained {
             Some(folder) => Blueprint::read(name, folder, seed, device)?,
             None => {
-                let blueprint =
-                    Blueprint::of_text(name, &train.architecture, &text.tokenizer, sequence)?;
+                let blueprint = match kept {
+                    Some(kept) => kept,
+                    None => {
+                        let architecture = &train.architecture;
+                        Blueprint::of_text(name, architecture, &text.tokenizer, sequence)?
+                    }
+                };
                 let synapse = blueprint.build(folder, seed, device)?;
                 (blueprint, synapse)
             }
@@ -353,10 +387,11 @@ impl Beginning {
 impl Run {
     fn new(
         global: &Global,
-        train: &Train,
+        plan: &Plan,
         device: Device,
         hotkey: PublicKey,
     ) -> anyhow::Result<Self> {
+        let train = &plan.train;
         let model = &train.model;
         let folder = model.run_folder(&hotkey, global.netid);
         let Beginning {
@@ -364,7 +399,7 @@ impl Run {
             synapse,
             data,
             belongings,
-        } = Beginning::new(train, &folder, device)?;
+        } = Beginning::new(plan, &folder, device)?;
         let tokenizer = belongings.tokenizer.as_ref();
         let tokenizer = tokenizer.map(|tokenizer| tokenizer.fingerprint());
         let name = blueprint.name();
@@ -377,7 +412,8 @@ impl Run {
             batch_size: train.data.batch_size(dataset),
             accumulate: train.data.accumulate.get(),
             sequence: tokenizer.map(|_| train.data.sequence.get()),
-            augment: train.data.augment,
+            augment: data::augments(&train.data, dataset),
+            settings: plan.settings.clone(),
         };
         let start = Start {
             hotkey,
@@ -391,10 +427,8 @@ impl Run {
             n_parameters: parameters::n_parameters(&synapse.parameters()),
             garbage: settings::answers(model) != Answers::Honest,
         };
-        if train.training.resume
-            && let Some((path, checkpoint)) = latest(&folder)?
-        {
-            check(&path, &checkpoint, model.seed, &recipe)?;
+        if let Some(earlier) = &plan.earlier {
+            earlier.check(model.seed, &recipe)?;
         }
         let per_epoch = data.train.per_epoch();
         let entry_point = synapse

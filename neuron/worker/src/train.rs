@@ -51,14 +51,14 @@ use neuron_peer::{axon::GradientReceiver, nucleus::Nucleus};
 use tch::TchError;
 use tokio_util::sync::CancellationToken;
 
+use self::{checkpoints::Difference, descent::Descent, opinions::Opinions};
 pub(crate) use self::{
-    checkpoints::{BEST, LAST, Recipe, check, latest, served, set_aside},
+    checkpoints::{BEST, Earlier, LAST, Recipe, latest, served, set_aside},
     descent::DescentConfig,
     peers::{Asking, Peers},
     report::{Report, TrainingMetrics},
     weights::{Order, WeightSetter, weight_setter},
 };
-use self::{descent::Descent, opinions::Opinions};
 use crate::nucleus_model::{Answers, Offer};
 
 /// How training goes.
@@ -189,23 +189,35 @@ pub(crate) enum TrainError {
     Parameters(#[from] ParametersError),
     /// A checkpoint is of another run.
     #[error(
-        "{} is of another run: expected {expected}, found {found}. Use the settings of that run, or another --run \
-         folder",
-        path.display()
+        "{} is of another run: {}. Leave that out to go on with the run as it is, or choose another folder with --run",
+        path.display(),
+        listed(differences)
     )]
     OtherRun {
         /// The checkpoint.
         path: PathBuf,
-        /// Seed and recipe of this run.
-        expected: String,
-        /// Those of the checkpoint.
-        found: String,
+        /// In what this run differs from it; at least one thing.
+        differences: Vec<Difference>,
+    },
+    /// A checkpoint does not say which run it is of.
+    #[error(
+        "{} does not say how it was trained: train anew, or choose another folder with --run",
+        path.display()
+    )]
+    UnknownRun {
+        /// The checkpoint.
+        path: PathBuf,
     },
     /// Numbers are no longer finite, and there is nothing to go back to.
     #[error(
         "the model has diverged before the first checkpoint: use a lower --learning-rate, or --clip"
     )]
     Diverged,
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let each = differences.iter().map(Difference::to_string);
+    each.collect::<Vec<_>>().join("; ")
 }
 
 impl TrainError {

@@ -24,23 +24,33 @@ fn folder() -> TempDir {
     folder
 }
 
-fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
-    let run = folder.path().join(name);
-    let output = Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
+/// What says nothing of what is learned.
+const ALONE: &str = "train --config=/dev/null --alone --device=cpu --threads=1";
+
+fn worker(line: &str, run: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
         .env_clear()
-        .args(SMALL.split_whitespace())
-        .arg(format!("--data={}", folder.path().join("text").display()))
+        .args(line.split_whitespace())
         .arg(format!("--run={}", run.display()))
         .args(more)
         .output()
-        .expect("the worker runs");
+        .expect("the worker runs")
+}
+
+fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
+    let run = folder.path().join(name);
+    let data = format!("--data={}", folder.path().join("text").display());
+    let output = worker(SMALL, &run, &[&[&data[..]], more].concat());
     (output, run)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
     let (output, run) = run(folder, name, more);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success(), "{}", said(&output));
     run
 }
 
@@ -68,7 +78,8 @@ fn a_run_that_cannot_be_resumed_keeps_what_it_has() {
     let named = format!("--tokenizer={}", other.display());
     let (output, _) = run(&folder, "kept", &["--resume", &named]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("another run"));
+    let said = said(&output);
+    assert!(said.contains("another run: --tokenizer"), "{said}");
     assert!(tokenizer == read(&kept, "tokenizer.json"));
 }
 
@@ -80,4 +91,81 @@ fn a_new_run_has_a_tokeniser_of_its_own_and_keeps_that_of_the_earlier_one() {
     trained(&folder, "run", &["--vocabulary=280", "--steps=1"]);
     assert!(first != read(&run, "tokenizer.json"));
     assert!(first == read(&run.join("earlier-1"), "tokenizer.json"));
+}
+
+#[test]
+fn a_run_that_is_resumed_is_what_it_was_where_nobody_says_otherwise() {
+    let folder = folder();
+    let vocabulary = "--vocabulary=300";
+    let straight = trained(&folder, "straight", &[vocabulary, "--steps=8"]);
+    let resumed = trained(&folder, "resumed", &[vocabulary, "--steps=4"]);
+    let output = worker(ALONE, &resumed, &["--resume", "--steps=8"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(read(&straight, "last.safetensors") == read(&resumed, "last.safetensors"));
+}
+
+#[test]
+fn what_would_make_it_another_run_is_named_and_nothing_else() {
+    let folder = folder();
+    let (vocabulary, steps) = ("--vocabulary=300", "--steps=1");
+    let run = trained(&folder, "run", &[vocabulary, steps]);
+    let refused = |more: &[&str]| {
+        let output = worker(ALONE, &run, &[&["--resume"], more].concat());
+        assert!(!output.status.success());
+        let all = said(&output);
+        let error = all.split("another run: ").nth(1);
+        error
+            .expect(&all)
+            .split(". Leave")
+            .next()
+            .expect("one part")
+            .to_owned()
+    };
+    for (said, expected) in [
+        (
+            &["--shard=0/2"][..],
+            "--shard 0/2 is asked for, and the run has 0/1",
+        ),
+        (
+            &["--width=64"],
+            "--width 64 is asked for, and the run has 32",
+        ),
+        (
+            &["--key-dim=9"],
+            "--key-dim 9 is asked for, and the run has 100",
+        ),
+        (
+            &["--synapse=bert"],
+            "--synapse bert is asked for, and the run has gpt",
+        ),
+        (
+            &["--seed=4", "--batch-size=2"],
+            "--seed 4 is asked for, and the run has 3; --batch-size 2 is asked for, and the run has 4",
+        ),
+    ] {
+        assert_eq!(refused(said), expected);
+    }
+}
+
+#[test]
+fn a_shard_is_gone_on_with_as_the_help_has_it() {
+    let folder = folder();
+    let run = folder.path().join("one");
+    for more in [
+        &["--shard=0/2", "--steps=1"][..],
+        &["--resume", "--steps=2"],
+    ] {
+        let output = worker(ALONE, &run, more);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let log = fs::read_to_string(run.join("events.jsonl")).expect("the run wrote it");
+    let starts: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("\"start\""))
+        .collect();
+    assert_eq!(starts.len(), 2);
+    assert!(
+        starts.iter().all(|line| line.contains("\"shard\":[0,2]")),
+        "{starts:?}"
+    );
 }

@@ -1,7 +1,8 @@
 //! Checkpoints of a run: the best, and the last.
 
 use std::{
-    fs, io,
+    collections::BTreeMap,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -41,8 +42,140 @@ pub(crate) struct Recipe {
     pub(crate) accumulate: u32,
     /// Tokens of a text, if it is text.
     pub(crate) sequence: Option<u32>,
-    /// Whether images are changed at random, if somebody said so.
+    /// Whether images are changed at random, if it is images.
     pub(crate) augment: Option<bool>,
+    /// What else it was set to, by the names of settings: what counts, where nobody says otherwise, when it is gone on with.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// Settings that make a run another one and show in nothing else that a recipe has.
+const OF_THE_RUN: [&str; 2] = ["key-dim", "vocabulary"];
+
+/// A setting that is another than that of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Its name.
+    setting: String,
+    /// What it is.
+    asked: String,
+    /// What it was.
+    found: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            setting,
+            asked,
+            found,
+        } = self;
+        write!(
+            f,
+            "--{setting} {asked} is asked for, and the run has {found}"
+        )
+    }
+}
+
+/// What differs. The setting has no value where it says nothing, or the checkpoint is of a version that did not keep it.
+fn difference(setting: &str, asked: Option<String>, found: Option<String>) -> Option<Difference> {
+    let (asked, found) = asked.zip(found)?;
+    (asked != found).then(|| Difference {
+        setting: setting.to_owned(),
+        asked,
+        found,
+    })
+}
+
+impl Recipe {
+    /// In what it differs from the recipe of the run, as an operator would say it. What follows from another model or from
+    /// other data is not told beside those.
+    fn differences(&self, run: &Recipe) -> Vec<Difference> {
+        let of =
+            |setting, of: fn(&Recipe) -> Option<String>| difference(setting, of(self), of(run));
+        let first = of("synapse", |recipe| {
+            Some(recipe.model.name().name().to_owned())
+        })
+        .or_else(|| of("dataset", |recipe| Some(recipe.dataset.clone())));
+        if let Some(first) = first {
+            return vec![first];
+        }
+        let shown = |number: Option<u32>| number.map(|number| number.to_string());
+        let data = [
+            of("shard", |recipe| {
+                Some(recipe.shard.map(|n| n.to_string()).join("/"))
+            }),
+            of("batch-size", |recipe| Some(recipe.batch_size.to_string())),
+            of("accumulate", |recipe| Some(recipe.accumulate.to_string())),
+            difference("sequence", shown(self.sequence), shown(run.sequence)),
+            of("augment", |recipe| Some(recipe.augment?.to_string())),
+            of("tokenizer", |recipe| recipe.tokenizer.clone()),
+        ];
+        let kept = OF_THE_RUN.map(|name| {
+            let of = |recipe: &Recipe| recipe.settings.get(name).cloned();
+            difference(name, of(self), of(run))
+        });
+        let model = self.model.differences(&run.model).into_iter();
+        let model = model
+            .filter_map(|(setting, asked, found)| difference(&setting, Some(asked), Some(found)));
+        let mut all: Vec<Difference> = Vec::new();
+        for found in data.into_iter().chain(kept).flatten().chain(model) {
+            if all.iter().all(|known| known.setting != found.setting) {
+                all.push(found);
+            }
+        }
+        all
+    }
+}
+
+/// Which run a checkpoint is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    path: PathBuf,
+    seed: u64,
+    recipe: Option<Recipe>,
+}
+
+impl Earlier {
+    /// The run of this checkpoint.
+    pub(crate) fn of(path: &Path, checkpoint: &Checkpoint) -> Self {
+        Self {
+            path: path.to_owned(),
+            seed: checkpoint.progress.seed,
+            recipe: serde_json::from_value(checkpoint.config.clone()).ok(),
+        }
+    }
+
+    /// What it is made of.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::UnknownRun`] if the checkpoint does not say.
+    pub(crate) fn recipe(&self) -> Result<&Recipe, TrainError> {
+        let unknown = || TrainError::UnknownRun {
+            path: self.path.clone(),
+        };
+        self.recipe.as_ref().ok_or_else(unknown)
+    }
+
+    /// Whether a run with this seed and recipe can go on from it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::OtherRun`] if it cannot, and as [`Self::recipe`].
+    pub(crate) fn check(&self, seed: u64, recipe: &Recipe) -> Result<(), TrainError> {
+        let shown = |seed: u64| Some(seed.to_string());
+        let of_seed = difference("seed", shown(seed), shown(self.seed));
+        let differences = recipe.differences(self.recipe()?);
+        let differences: Vec<_> = of_seed.into_iter().chain(differences).collect();
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(TrainError::OtherRun {
+                path: self.path.clone(),
+                differences,
+            }),
+        }
+    }
 }
 
 /// The checkpoint in a run's folder that has made the most steps, if there is any.
@@ -65,30 +198,6 @@ pub(crate) fn latest(folder: &Path) -> Result<Option<(PathBuf, Checkpoint)>, Che
         }
     }
     Ok(latest)
-}
-
-/// Whether a run with this seed and recipe can go on from a checkpoint.
-///
-/// # Errors
-///
-/// [`TrainError::OtherRun`] if it cannot.
-pub(crate) fn check(
-    path: &Path,
-    checkpoint: &Checkpoint,
-    seed: u64,
-    recipe: &Recipe,
-) -> Result<(), TrainError> {
-    let found: Option<Recipe> = serde_json::from_value(checkpoint.config.clone()).ok();
-    let found = (checkpoint.progress.seed, found);
-    let expected = (seed, Some(recipe.clone()));
-    if found == expected {
-        return Ok(());
-    }
-    Err(TrainError::OtherRun {
-        path: path.to_owned(),
-        expected: format!("{expected:?}"),
-        found: format!("{found:?}"),
-    })
 }
 
 /// What a run in this folder serves: its best model, or the untrained one as long as there is none.
@@ -165,7 +274,7 @@ impl Trainer {
         path: &Path,
         checkpoint: &Checkpoint,
     ) -> Result<(), TrainError> {
-        check(path, checkpoint, self.config.seed, &self.recipe)?;
+        Earlier::of(path, checkpoint).check(self.config.seed, &self.recipe)?;
         self.restore(checkpoint)?;
         self.step = checkpoint.progress.step;
         self.best_loss = checkpoint.progress.best_loss;

@@ -81,6 +81,7 @@ fn parts(folder: &Path) -> Parts {
             accumulate: 1,
             sequence: None,
             augment: None,
+            settings: Default::default(),
         },
         start: events::Start {
             hotkey: PublicKey([0; 32]),
@@ -219,6 +220,8 @@ fn a_checkpoint_of_another_run_is_refused() {
         .resume_latest()
         .unwrap_err();
     assert!(matches!(error, TrainError::OtherRun { .. }), "{error}");
+    let said = "--seed 6 is asked for, and the run has 5. Leave that out";
+    assert!(error.to_string().contains(said), "{error}");
 }
 
 #[test]
