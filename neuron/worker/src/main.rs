@@ -4,6 +4,7 @@
 //! other commands start without libtorch.
 
 mod blueprint;
+mod claim;
 mod data;
 mod module;
 mod nucleus_model;

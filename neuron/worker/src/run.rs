@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     blueprint::{Blueprint, MODULE},
+    claim::Claim,
     data::{self, Data, TOKENIZER, Text},
     module,
     nucleus_model::{Answers, Offer},
@@ -57,10 +58,11 @@ pub(crate) async fn train(
     };
     let public = hotkey.as_ref().map_or(NOBODY, Keypair::public);
     let folder = train.model.run_folder(&public, global.netid);
+    let claim = Claim::to(&folder)?;
     let plan = Plan::new(train, config, &folder)?;
     match hotkey {
-        None => alone(global, &plan, device, stop).await,
-        Some(hotkey) => together(global, &plan, device, hotkey, stop).await,
+        None => alone(global, &plan, device, claim, stop).await,
+        Some(hotkey) => together(global, &plan, device, hotkey, claim, stop).await,
     }
 }
 
@@ -72,13 +74,14 @@ async fn alone(
     global: &Global,
     plan: &Plan,
     device: Device,
+    claim: Claim,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let train = &plan.train;
     let run = Run::new(global, plan, device, NOBODY)?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     show(metrics, None, &run.metrics, &stop)?;
-    over(start(run.trainer(train, Network::default(), stop)?)?.await)
+    over(start(run.trainer(train, Network::default(), stop)?, claim)?.await)
 }
 
 /// In a network.
@@ -87,6 +90,7 @@ async fn together(
     plan: &Plan,
     device: Device,
     hotkey: Keypair,
+    claim: Claim,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let train = &plan.train;
@@ -100,7 +104,7 @@ async fn together(
     run.start.uid = presence.own.uid;
     show(metrics, Some(&presence), &run.metrics, &stop)?;
     let network = Network::of(&mut presence, global, train, hotkey, &run);
-    let training = start(run.trainer(train, network, stop.clone())?)?;
+    let training = start(run.trainer(train, network, stop.clone())?, claim)?;
     let ended = tokio::select! {
         ended = training => ended,
         error = presence.failure() => {
@@ -520,14 +524,19 @@ impl Run {
 
 type Ended = Result<Result<End, TrainError>, oneshot::error::RecvError>;
 
-/// Trains on a thread of its own, which nothing else has to share.
-fn start(trainer: Trainer) -> anyhow::Result<oneshot::Receiver<Result<End, TrainError>>> {
+/// Trains on a thread of its own, which nothing else has to share. Others may claim the folder when it is over.
+fn start(
+    trainer: Trainer,
+    claim: Claim,
+) -> anyhow::Result<oneshot::Receiver<Result<End, TrainError>>> {
     let (tell, ended) = oneshot::channel();
     thread::Builder::new()
         .name("trainer".to_owned())
         .spawn(move || {
+            let ended = trainer.run();
+            drop(claim);
             // Whoever wanted to know is gone only if the program ends.
-            let _ = tell.send(trainer.run());
+            let _ = tell.send(ended);
         })
         .context("cannot start the thread that trains")?;
     Ok(ended)

@@ -3,8 +3,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -42,6 +43,32 @@ fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
     let data = format!("--data={}", folder.path().join("text").display());
     let output = worker(SMALL, &run, &[&[&data[..]], more].concat());
     (output, run)
+}
+
+/// A worker that trains until it is told to stop, as soon as it has begun.
+fn begun(run: &Path) -> (Child, BufReader<ChildStderr>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
+        .env_clear()
+        .args(ALONE.split_whitespace())
+        .arg(format!("--run={}", run.display()))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the worker runs");
+    let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains("training") {
+        line.clear();
+        let length = said.read_line(&mut line).expect("it is text");
+        assert!(length > 0, "it ends before it trains");
+    }
+    (child, said)
+}
+
+fn hang_up(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-HUP", &child.id().to_string()])
+        .status();
+    assert!(sent.expect("there is kill").success());
 }
 
 fn said(output: &Output) -> String {
@@ -167,5 +194,36 @@ fn a_shard_is_gone_on_with_as_the_help_has_it() {
     assert!(
         starts.iter().all(|line| line.contains("\"shard\":[0,2]")),
         "{starts:?}"
+    );
+}
+
+#[test]
+fn whoever_loses_its_terminal_saves() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    let (mut child, said) = begun(&run);
+    // As it is where a terminal was.
+    drop(said);
+    hang_up(&child);
+    assert!(child.wait().expect("it was started").success());
+    assert!(run.join("last.safetensors").exists());
+}
+
+#[test]
+fn a_folder_has_one_run_at_a_time() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    let (mut child, _said) = begun(&run);
+    let second = worker(ALONE, &run, &["--steps=1"]);
+    hang_up(&child);
+    assert!(child.wait().expect("it was started").success());
+    assert!(!second.status.success());
+    let refused = said(&second);
+    assert!(refused.contains("another neuron trains in"), "{refused}");
+    assert!(refused.contains("--run"), "{refused}");
+    assert!(
+        worker(ALONE, &run, &["--resume", "--steps=1"])
+            .status
+            .success()
     );
 }
