@@ -34,7 +34,7 @@ mod step;
 mod tests;
 mod weights;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use neuron_learn::{
     checkpoint::CheckpointError,
@@ -51,13 +51,17 @@ use neuron_peer::{axon::GradientReceiver, nucleus::Nucleus};
 use tch::TchError;
 use tokio_util::sync::CancellationToken;
 
-use self::{checkpoints::Difference, descent::Descent, opinions::Opinions};
 pub(crate) use self::{
     checkpoints::{BEST, Earlier, LAST, Recipe, latest, served, set_aside},
     descent::DescentConfig,
     peers::{Asking, Peers},
     report::{Report, TrainingMetrics},
     weights::{Order, WeightSetter, weight_setter},
+};
+use self::{
+    checkpoints::{Difference, Saved},
+    descent::Descent,
+    opinions::Opinions,
 };
 use crate::nucleus_model::{Answers, Offer};
 
@@ -150,6 +154,8 @@ pub(crate) struct Trainer {
     report: Report,
     step: u64,
     best_loss: Option<f64>,
+    /// None: not by this program.
+    saved: Option<Saved>,
     spoilt_steps: u32,
     stop: CancellationToken,
 }
@@ -255,6 +261,7 @@ impl Trainer {
             opinions: Opinions::default(),
             step: 0,
             best_loss: None,
+            saved: None,
             spoilt_steps: 0,
             config,
             folder,
@@ -301,6 +308,16 @@ impl Trainer {
     }
 
     fn train(&mut self) -> Result<End, TrainError> {
+        let ended = self.learn();
+        // Where text is gone that is learned from or measured by, nothing is wrong with what was learned.
+        let is_worth_it = matches!(ended, Ok(_) | Err(TrainError::Source(_)));
+        if is_worth_it && parameters::are_finite(&self.state()) {
+            self.checkpoint(LAST, None)?;
+        }
+        ended
+    }
+
+    fn learn(&mut self) -> Result<End, TrainError> {
         let mut evaluated = self.step;
         let end = loop {
             if self.is_done() {
@@ -309,13 +326,7 @@ impl Trainer {
             if self.stop.is_cancelled() {
                 break End::Stopped;
             }
-            if let Err(error) = self.step() {
-                // The text that is learned from is gone, and nothing is wrong with what was learned.
-                if matches!(error, TrainError::Source(_)) {
-                    self.checkpoint(LAST, None)?;
-                }
-                return Err(error);
-            }
+            self.step()?;
             self.look_around();
             if self.step.is_multiple_of(self.config.epoch_steps) {
                 evaluated = self.step;
@@ -324,9 +335,6 @@ impl Trainer {
         };
         if end == End::Done && evaluated < self.step {
             self.conclude_epoch()?;
-        }
-        if parameters::are_finite(&self.state()) {
-            self.checkpoint(LAST, None)?;
         }
         Ok(end)
     }
@@ -368,7 +376,8 @@ impl Trainer {
             .for_each(|event| self.report.record(Event::Weights(event)));
     }
 
-    /// Measures the model. If it is better than ever, saves it and serves a copy of it.
+    /// Measures the model, and saves it. If it is better than ever, as the best, of which a copy is served; else as the last, if
+    /// that is [due](Saved::is_due), so that whatever ends the program costs little.
     fn conclude_epoch(&mut self) -> Result<(), TrainError> {
         let evaluation = match self.evaluate() {
             Err(error) if error.is_not_finite() => return self.go_back(),
@@ -383,12 +392,22 @@ impl Trainer {
             self.best_loss = Some(loss);
             self.checkpoint(BEST, Some(loss))?;
             self.serve(self.synapse.as_ref());
+            return Ok(());
         }
-        Ok(())
+        match self
+            .saved
+            .as_ref()
+            .is_none_or(|saved| saved.is_due(Instant::now()))
+        {
+            true => self.checkpoint(LAST, Some(loss)),
+            false => Ok(()),
+        }
     }
 
     fn checkpoint(&mut self, name: &str, loss: Option<f64>) -> Result<(), TrainError> {
+        let began = Instant::now();
         let path = self.save(name)?;
+        self.saved = Some(Saved::since(began));
         self.report.record(Event::Checkpoint(events::Checkpoint {
             step: self.step,
             path: path.display().to_string(),

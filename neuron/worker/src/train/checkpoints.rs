@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use neuron_learn::{
@@ -22,8 +23,35 @@ use crate::{
 /// The one with the lowest loss on held-out examples: what is served once there is one.
 pub(crate) const BEST: &str = "best.safetensors";
 
-/// The one of the end of a run.
+/// The one of the last evaluation, unless that was the best, or of the end of a run.
 pub(crate) const LAST: &str = "last.safetensors";
+
+/// Of the time that passes, what saving takes is at most one part of so many, as far as it can be put off: of 36 MB after every
+/// half a second, as of the default model and data, it would take a tenth.
+const SAVING_OF: u32 = 20;
+
+/// When the last checkpoint was written, and how long that took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saved {
+    at: Instant,
+    took: Duration,
+}
+
+impl Saved {
+    /// Just now.
+    pub(super) fn since(began: Instant) -> Self {
+        let at = Instant::now();
+        Self {
+            at,
+            took: at.duration_since(began),
+        }
+    }
+
+    /// Whether another one that is not the best takes no more time than it may.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) >= self.took * SAVING_OF
+    }
+}
 
 /// What a run must have in common with the checkpoint that it goes on from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,24 +208,26 @@ impl Earlier {
 
 /// The checkpoint in a run's folder that has made the most steps, if there is any.
 pub(crate) fn latest(folder: &Path) -> Result<Option<(PathBuf, Checkpoint)>, CheckpointError> {
-    let mut latest: Option<(PathBuf, Checkpoint)> = None;
-    for name in [BEST, LAST] {
-        let path = folder.join(name);
-        match Checkpoint::load(&path) {
-            Err(CheckpointError::Missing(_)) => {}
-            Err(error) => return Err(error),
-            Ok(found) => {
-                let steps = |checkpoint: &Checkpoint| checkpoint.progress.step;
-                if latest
-                    .as_ref()
-                    .is_none_or(|(_, latest)| steps(latest) <= steps(&found))
-                {
-                    latest = Some((path, found));
-                }
-            }
-        }
+    let found = [named(folder, BEST)?, named(folder, LAST)?];
+    // The last of those that have made as many.
+    let found = found.into_iter().flatten();
+    Ok(found.max_by_key(|(_, checkpoint)| checkpoint.progress.step))
+}
+
+/// The best checkpoint in a run's folder, or the last as long as none was found good.
+pub(super) fn soundest(folder: &Path) -> Result<Option<(PathBuf, Checkpoint)>, CheckpointError> {
+    match named(folder, BEST)? {
+        None => named(folder, LAST),
+        best => Ok(best),
     }
-    Ok(latest)
+}
+
+fn named(folder: &Path, name: &str) -> Result<Option<(PathBuf, Checkpoint)>, CheckpointError> {
+    let path = folder.join(name);
+    match Checkpoint::load(&path) {
+        Err(CheckpointError::Missing(_)) => Ok(None),
+        found => Ok(Some((path, found?))),
+    }
 }
 
 /// What a run in this folder serves: its best model, or the untrained one as long as there is none.
@@ -206,9 +236,8 @@ pub(crate) fn served(
     untrained: &dyn Synapse,
 ) -> Result<Box<dyn Synapse>, TrainError> {
     let mut served = untrained.copy();
-    match Checkpoint::load(&folder.join(BEST)) {
-        Err(CheckpointError::Missing(_)) => {}
-        best => served.load(&best?.parameters)?,
+    if let Some((_, best)) = named(folder, BEST)? {
+        served.load(&best.parameters)?;
     }
     Ok(served)
 }
@@ -309,5 +338,19 @@ impl Trainer {
         let mut state = self.synapse.state();
         state.append(&mut self.router.parameters());
         state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saving_takes_a_twentieth_of_the_time() {
+        let at = Instant::now();
+        let took = Duration::from_millis(90);
+        let saved = Saved { at, took };
+        assert!(!saved.is_due(at + Duration::from_millis(1_799)));
+        assert!(saved.is_due(at + Duration::from_millis(1_800)));
     }
 }

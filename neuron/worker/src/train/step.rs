@@ -13,12 +13,12 @@ use neuron_proto::Modality;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Serving, TrainError, Trainer, checkpoints::latest, consultation::Consultation};
+use super::{Serving, TrainError, Trainer, checkpoints::soundest, consultation::Consultation};
 
 /// Gradients of peers that are applied in one step, at most.
 const GRADIENTS_PER_STEP: usize = 8;
 
-/// Steps without finite gradients after which the model is given up for the last checkpoint.
+/// Steps without finite gradients after which the model is given up for the best checkpoint.
 const MAX_SPOILT_STEPS: u32 = 10;
 
 /// Of a training step, the forward pass is a third: the backward pass takes twice as much.
@@ -199,7 +199,7 @@ impl Trainer {
     }
 
     /// Counts a step that moved the parameters, or did not. Where too many did not, or what was learned is itself not finite
-    /// any more, goes back to what was learned by the last checkpoint.
+    /// any more, goes back to what was learned by the best checkpoint.
     fn count(&mut self, has_moved: bool) -> Result<(), TrainError> {
         self.spoilt_steps = if has_moved { 0 } else { self.spoilt_steps + 1 };
         let is_lost = !has_moved && !parameters::are_finite(&self.state());
@@ -209,10 +209,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// Takes over what the latest checkpoint had learned. Steps and batches are not repeated, nor is what spoilt it.
+    /// Takes over what the best checkpoint had learned: the last may have been on its way to where this one is. Steps and
+    /// batches are not repeated, nor is what spoilt it.
     pub(super) fn go_back(&mut self) -> Result<(), TrainError> {
-        let (path, checkpoint) = latest(&self.folder)?.ok_or(TrainError::Diverged)?;
-        tracing::warn!(step = self.step, path = %path.display(), "the model has diverged: back to the last checkpoint");
+        let (path, checkpoint) = soundest(&self.folder)?.ok_or(TrainError::Diverged)?;
+        tracing::warn!(step = self.step, path = %path.display(), "the model has diverged: back to its checkpoint");
         self.restore(&checkpoint)?;
         self.spoilt_steps = 0;
         Ok(())

@@ -5,8 +5,10 @@ mod network;
 use std::path::Path;
 
 use neuron_learn::{
-    dataset::{Batches, LastBatch, digits},
+    dataset::{Batches, LastBatch, Position, digits},
     events::{FILE_NAME, Record, RunLog, read},
+    source::Batch,
+    text::TextError,
 };
 use neuron_wallet::PublicKey;
 use tch::{Tensor, no_grad};
@@ -233,6 +235,76 @@ fn stopping_saves_and_ends_well() {
     assert!(folder.path().join(LAST).exists());
     let all = events(folder.path());
     assert!(matches!(&all[all.len() - 1], Event::End(end) if end.reason == "stopped"));
+}
+
+#[test]
+fn an_evaluation_that_is_not_the_best_is_gone_on_from_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(60), parts(folder.path()));
+    trainer.best_loss = Some(0.0);
+    for _ in 0..10 {
+        trainer.step().unwrap();
+    }
+    trainer.conclude_epoch().unwrap();
+    let before = bits(&trainer);
+    // A power cut, of which nobody is told.
+    drop(trainer);
+    assert!(!folder.path().join(BEST).exists());
+    let mut resumed = Trainer::new(config(60), parts(folder.path()));
+    resumed.resume_latest().unwrap();
+    assert_eq!((resumed.step, resumed.best_loss), (10, Some(0.0)));
+    assert_eq!(bits(&resumed), before);
+}
+
+/// Text to be measured by that has been taken away.
+struct Gone;
+
+impl Source for Gone {
+    fn per_epoch(&self) -> usize {
+        1
+    }
+    fn position(&self) -> Position {
+        Position::default()
+    }
+    fn go_to(&mut self, _: Position) {}
+    fn draw(&mut self) -> Result<(Position, Batch), SourceError> {
+        Err(gone())
+    }
+    fn in_order(&self) -> Box<dyn Iterator<Item = Result<Batch, SourceError>> + '_> {
+        Box::new(std::iter::once(Err(gone())))
+    }
+}
+
+fn gone() -> SourceError {
+    TextError::Changed {
+        path: "prose.txt".into(),
+    }
+    .into()
+}
+
+#[test]
+fn where_text_is_gone_what_was_learned_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = Parts {
+        held_out: Box::new(Gone),
+        ..parts(folder.path())
+    };
+    let error = Trainer::new(config(60), parts).run().unwrap_err();
+    assert!(matches!(error, TrainError::Source(_)), "{error}");
+    let (_, kept) = latest(folder.path()).unwrap().expect("a checkpoint");
+    assert_eq!(kept.progress.step, 10);
+}
+
+#[test]
+fn a_model_that_diverges_goes_back_to_its_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(60), parts(folder.path()));
+    trainer.save(BEST).unwrap();
+    let best = bits(&trainer);
+    trainer.step().unwrap();
+    trainer.save(LAST).unwrap();
+    trainer.go_back().unwrap();
+    assert_eq!(bits(&trainer), best);
 }
 
 #[test]
