@@ -1,6 +1,9 @@
 //! What the nucleus serves: a copy of the synapse, or noise.
 
-use neuron_learn::synapse::{Synapse, SynapseError};
+use neuron_learn::{
+    precision::Precision,
+    synapse::{Synapse, SynapseError},
+};
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
 use neuron_proto::{Fingerprint, Modality, Output, Tensor, TensorError};
 use rand::{Rng, SeedableRng};
@@ -25,6 +28,7 @@ impl Answers {
         match self {
             Self::Honest => Box::new(Honest {
                 synapse: synapse.copy(),
+                precision: offer.precision.on(synapse.device()),
                 specs,
             }),
             Self::Garbage { seed } => Box::new(Garbage {
@@ -42,6 +46,8 @@ pub(crate) struct Offer {
     pub(crate) tokenizer: Option<Fingerprint>,
     /// Whether peers may send gradients.
     pub(crate) accepts_gradients: bool,
+    /// How precisely it is computed, where that can be.
+    pub(crate) precision: Precision,
 }
 
 fn specs(synapse: &dyn Synapse, offer: Offer) -> Vec<SynapseSpec> {
@@ -63,6 +69,7 @@ fn specs(synapse: &dyn Synapse, offer: Offer) -> Vec<SynapseSpec> {
 
 struct Honest {
     synapse: Box<dyn Synapse>,
+    precision: Precision,
     specs: Vec<SynapseSpec>,
 }
 
@@ -73,19 +80,18 @@ impl Honest {
         output: Output,
         inputs: &Tensor,
     ) -> Result<Tensor, ModelError> {
-        self.synapse
-            .serve(modality, output, inputs)
-            .map_err(|error| match error {
-                SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
-                    ModelError::NotImplemented(error.to_string())
-                }
-                SynapseError::Shape { .. }
-                | SynapseError::Kind { .. }
-                | SynapseError::Token { .. } => ModelError::InvalidRequest(error.to_string()),
-                SynapseError::Tensor(_) | SynapseError::Torch(_) => {
-                    ModelError::Failed(error.to_string())
-                }
-            })
+        let serve = || self.synapse.serve(modality, output, inputs);
+        self.precision.forward(serve).map_err(|error| match error {
+            SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
+                ModelError::NotImplemented(error.to_string())
+            }
+            SynapseError::Shape { .. } | SynapseError::Kind { .. } | SynapseError::Token { .. } => {
+                ModelError::InvalidRequest(error.to_string())
+            }
+            SynapseError::Tensor(_) | SynapseError::Torch(_) => {
+                ModelError::Failed(error.to_string())
+            }
+        })
     }
 }
 
@@ -217,6 +223,19 @@ mod tests {
             model.target(Modality::Image, &images(3)).unwrap(),
             expected(Output::Target)
         );
+    }
+
+    #[test]
+    fn a_processor_answers_in_full_whatever_is_asked_for() {
+        let answer = |precision| {
+            let offer = Offer {
+                precision,
+                ..Offer::default()
+            };
+            let mut model = Answers::Honest.model(&mnist(), offer);
+            model.target(Modality::Image, &images(3)).unwrap()
+        };
+        assert_eq!(answer(Precision::Mixed), answer(Precision::Full));
     }
 
     #[test]

@@ -459,6 +459,7 @@ impl Run {
             offer: Offer {
                 tokenizer,
                 accepts_gradients: train.training.apply_gradients,
+                precision: settings::precision(model),
             },
             data,
             belongings,

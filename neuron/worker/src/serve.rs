@@ -97,7 +97,7 @@ fn trained(
     Ok(Served {
         synapse,
         task,
-        offer: offer(tokenizer),
+        offer: offer(tokenizer, settings),
     })
 }
 
@@ -114,7 +114,7 @@ fn pretrained(settings: &ModelSettings, device: Device) -> anyhow::Result<Served
     Ok(Served {
         synapse,
         task: Task::of(name),
-        offer: offer(Some(tokenizer)),
+        offer: offer(Some(tokenizer), settings),
     })
 }
 
@@ -129,14 +129,15 @@ fn exported(path: &Path, settings: &ModelSettings, device: Device) -> anyhow::Re
     Ok(Served {
         synapse: Box::new(module),
         task: Task::of(blueprint.name()),
-        offer: offer(tokenizer),
+        offer: offer(tokenizer, settings),
     })
 }
 
-fn offer(tokenizer: Option<Tokenizer>) -> Offer {
+fn offer(tokenizer: Option<Tokenizer>, settings: &ModelSettings) -> Offer {
     Offer {
         tokenizer: tokenizer.map(|tokenizer| tokenizer.fingerprint()),
         accepts_gradients: false,
+        precision: settings::precision(settings),
     }
 }
 

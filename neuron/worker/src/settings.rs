@@ -97,6 +97,14 @@ pub(crate) fn open_device(settings: &ModelSettings) -> Result<Device, DeviceErro
     Ok(device)
 }
 
+/// How precisely models compute, where they can.
+pub(crate) fn precision(settings: &ModelSettings) -> Precision {
+    match settings.mixed_precision {
+        true => Precision::Mixed,
+        false => Precision::Full,
+    }
+}
+
 /// `per_epoch`: batches of once through the data.
 pub(crate) fn trainer(
     data: &DataSettings,
@@ -105,12 +113,7 @@ pub(crate) fn trainer(
     per_epoch: usize,
     device: Device,
 ) -> TrainerConfig {
-    let precision = if model.mixed_precision {
-        Precision::Mixed
-    } else {
-        Precision::Full
-    };
-    let precision = precision.on(device);
+    let precision = precision(model).on(device);
     let kind = match precision {
         Precision::Full => Kind::Float,
         Precision::Mixed => Kind::Half,

@@ -138,13 +138,19 @@ impl Consultation {
             .filter(|(_, rows)| *rows > 0)
     }
 
-    /// Sends each peer the gradients of its answer.
-    pub(super) fn send_gradients(&self, network: &Peers) -> Result<(), TrainError> {
+    /// Sends each peer the gradients of its answer. None that are not finite, which it would refuse.
+    ///
+    /// `scale`: what the loss was multiplied by
+    pub(super) fn send_gradients(&self, network: &Peers, scale: f64) -> Result<(), TrainError> {
         if !self.is_with_others {
             return Ok(());
         }
         for (position, (peer, request)) in self.peers.iter().zip(&self.requests).enumerate() {
             if let Some(gradient) = self.joined.gradient(position) {
+                let gradient = gradient / scale;
+                if gradient.isfinite().all().int64_value(&[]) == 0 {
+                    continue;
+                }
                 let gradient = tensor::to_wire(&gradient, DType::F32)?;
                 network.backward(peer, request.clone(), gradient);
             }

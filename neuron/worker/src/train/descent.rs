@@ -19,6 +19,17 @@ pub(crate) struct DescentConfig {
     pub(crate) max_norm: Option<f64>,
 }
 
+/// What came of the gradients of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They moved the parameters.
+    Moved,
+    /// They were not finite, and may be so for the factor that the loss was multiplied by, which is smaller from now on.
+    Rescaled,
+    /// They were not finite.
+    NotFinite,
+}
+
 /// The optimiser, with everything that stands between a loss and a step.
 #[derive(Debug)]
 pub(crate) struct Descent {
@@ -38,6 +49,11 @@ impl Descent {
         }
     }
 
+    /// What losses are multiplied by, and so the gradients that come of them before a step is finished.
+    pub(crate) fn scale(&self) -> f64 {
+        self.scaler.map_or(1.0, |scaler| scaler.factor())
+    }
+
     /// Before the first batch of a step.
     pub(crate) fn begin(&self, parameters: &Parameters) {
         zero_gradients(parameters);
@@ -52,33 +68,38 @@ impl Descent {
     }
 
     /// Moves the parameters by the gradients that were added since the step began, and whatever `more` adds to them, in step
-    /// number `step`. Gives whether it did: gradients that are not finite move nothing.
+    /// number `step`. Gradients that are not finite move nothing.
     pub(crate) fn finish<E>(
         &mut self,
         step: u64,
         parameters: &Parameters,
         more: impl FnOnce() -> Result<(), E>,
-    ) -> Result<bool, E> {
+    ) -> Result<Outcome, E> {
         if let Some(scaler) = &self.scaler {
             scaler.unscale(parameters);
         }
         more()?;
         let norm = clip_grad_norm(parameters, self.config.max_norm.unwrap_or(f64::INFINITY));
         let is_finite = norm.is_finite();
+        let before = self.scale();
         if let Some(scaler) = &mut self.scaler {
             scaler.update(is_finite);
         }
-        if is_finite {
-            let rate = self.config.schedule.rate(step);
-            self.sgd.step_each(parameters, |name| {
-                if name.starts_with("router.") {
-                    rate * self.config.router_rate
-                } else {
-                    rate
-                }
+        if !is_finite {
+            return Ok(match self.scale() < before {
+                true => Outcome::Rescaled,
+                false => Outcome::NotFinite,
             });
         }
-        Ok(is_finite)
+        let rate = self.config.schedule.rate(step);
+        self.sgd.step_each(parameters, |name| {
+            if name.starts_with("router.") {
+                rate * self.config.router_rate
+            } else {
+                rate
+            }
+        });
+        Ok(Outcome::Moved)
     }
 }
 
@@ -116,7 +137,7 @@ mod tests {
     ) -> bool {
         descent.begin(parameters);
         descent.add(loss);
-        descent.finish(0, parameters, more).unwrap()
+        descent.finish(0, parameters, more).unwrap() == Outcome::Moved
     }
 
     fn nothing_more() -> Result<(), Infallible> {
@@ -184,5 +205,20 @@ mod tests {
             nothing_more
         ));
         assert_eq!(parameter.double_value(&[0]), 5.0);
+    }
+
+    #[test]
+    fn what_overflows_by_its_scale_is_told_from_what_is_not_finite() {
+        let (parameter, parameters) = parameter();
+        let mut descent = Descent::new(descent(None).config, Some(GradScaler::default()));
+        let mut outcomes = Vec::new();
+        for _ in 0..18 {
+            descent.begin(&parameters);
+            descent.add(&(&parameter * f64::NAN).sum(tch::Kind::Float));
+            outcomes.push(descent.finish(0, &parameters, nothing_more).unwrap());
+        }
+        // 65,536 is halved 16 times until it is 1.
+        assert_eq!(outcomes[..16], [Outcome::Rescaled; 16]);
+        assert_eq!(outcomes[16..], [Outcome::NotFinite; 2]);
     }
 }

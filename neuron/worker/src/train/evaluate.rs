@@ -70,15 +70,16 @@ impl Trainer {
         let synapse = synapse.as_ref();
         for batch in self.held_out.in_order().take(limit) {
             let Batch { inputs, labels } = batch?.to_device(device);
-            let perception = synapse.perceive(&inputs, Mode::Evaluation)?;
-            let output = match peers.as_ref().filter(|network| network.has_others()) {
-                Some(network) => {
-                    let context = &perception.context;
-                    let said = Consultation::hold(network, router, &inputs, context, device, None)?;
-                    said.conclude(synapse, &perception, &labels, config.imitation)?
-                }
-                None => synapse.conclude(&perception, Some(&labels), None)?,
-            };
+            let output = config.precision.forward(|| {
+                let perception = synapse.perceive(&inputs, Mode::Evaluation)?;
+                let Some(network) = peers.as_ref().filter(|network| network.has_others()) else {
+                    return Ok(synapse.conclude(&perception, Some(&labels), None)?);
+                };
+                let context = &perception.context;
+                let said = Consultation::hold(network, router, &inputs, context, device, None)?;
+                said.conclude(synapse, &perception, &labels, config.imitation)
+            });
+            let output = output?;
             local.add(&output.local_target, &labels.targets)?;
             if let Some(target) = &output.network_target {
                 network.add(target, &labels.targets)?;

@@ -13,7 +13,10 @@ use neuron_proto::Modality;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Serving, TrainError, Trainer, checkpoints::soundest, consultation::Consultation};
+use super::{
+    Serving, TrainError, Trainer, checkpoints::soundest, consultation::Consultation,
+    descent::Outcome,
+};
 
 /// Gradients of peers that are applied in one step, at most.
 const GRADIENTS_PER_STEP: usize = 8;
@@ -139,7 +142,7 @@ impl Trainer {
                 .add(&(loss / f64::from(self.config.accumulate)));
             if let (Some(said), Some(network)) = (&said, &self.peers) {
                 if self.config.sends_gradients {
-                    said.send_gradients(network)?;
+                    said.send_gradients(network, self.descent.scale())?;
                 }
                 if said.is_with_others {
                     self.opinions.blend(said.scores());
@@ -186,13 +189,13 @@ impl Trainer {
         let parameters = self.parameters();
         let (synapse, serving) = (&self.synapse, &mut self.serving);
         let more = || apply_gradients(synapse.as_ref(), serving.as_mut());
-        let has_moved = self.descent.finish(self.step, &parameters, more)?;
-        self.count(has_moved)
+        let outcome = self.descent.finish(self.step, &parameters, more)?;
+        self.count(outcome)
     }
 
     /// A step in which the model gave numbers that are not finite: nobody can be asked with them, and nothing is learned.
     fn spoilt(&mut self, epoch: u64, elapsed: Duration) -> Result<(), TrainError> {
-        self.count(false)?;
+        self.count(Outcome::NotFinite)?;
         self.step += 1;
         self.tell(epoch, Tally::default(), elapsed);
         Ok(())
@@ -200,9 +203,14 @@ impl Trainer {
 
     /// Counts a step that moved the parameters, or did not. Where too many did not, or what was learned is itself not finite
     /// any more, goes back to what was learned by the best checkpoint.
-    fn count(&mut self, has_moved: bool) -> Result<(), TrainError> {
-        self.spoilt_steps = if has_moved { 0 } else { self.spoilt_steps + 1 };
-        let is_lost = !has_moved && !parameters::are_finite(&self.state());
+    pub(super) fn count(&mut self, outcome: Outcome) -> Result<(), TrainError> {
+        match outcome {
+            Outcome::Moved => self.spoilt_steps = 0,
+            // As it should be, until the scale is found that the model's gradients fit into.
+            Outcome::Rescaled => {}
+            Outcome::NotFinite => self.spoilt_steps += 1,
+        }
+        let is_lost = outcome != Outcome::Moved && !parameters::are_finite(&self.state());
         if is_lost || self.spoilt_steps >= MAX_SPOILT_STEPS {
             self.go_back()?;
         }

@@ -14,7 +14,7 @@ use neuron_wallet::PublicKey;
 use tch::{Tensor, no_grad};
 
 use self::network::{Network, narrow};
-use super::*;
+use super::{descent::Outcome, *};
 use crate::{blueprint::Blueprint, nucleus_model::Answers};
 
 /// What happened, without when.
@@ -571,6 +571,40 @@ fn peers_are_sent_the_gradients_of_their_answers() {
         (gradient.inputs.shape(), gradient.gradients.shape()),
         (&[32, 1, 28, 28][..], &[32, 32][..])
     );
+}
+
+#[test]
+fn gradients_that_peers_are_sent_are_those_of_the_loss_as_it_is() {
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let sent = |scaler| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainerConfig {
+            sends_gradients: true,
+            ..config(1)
+        };
+        let mut trainer = network.trainer(config, parts(folder.path()));
+        trainer.descent.scaler = scaler;
+        trainer.step().unwrap();
+        network.gradient_at(1).gradients.to_f32().unwrap()
+    };
+    // A power of two: not a bit is lost by it.
+    let [plain, scaled] = [None, Some(GradScaler::default())].map(sent);
+    assert!(plain.iter().any(|number| *number != 0.0));
+    assert_eq!(plain, scaled);
+}
+
+#[test]
+fn looking_for_a_scale_of_the_loss_is_not_diverging() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::new(config(60), parts(folder.path()));
+    for _ in 0..16 {
+        trainer.count(Outcome::Rescaled).unwrap();
+    }
+    for _ in 0..9 {
+        trainer.count(Outcome::NotFinite).unwrap();
+    }
+    let error = trainer.count(Outcome::NotFinite).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged), "{error}");
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_learn::synapse::{Mnist, MnistConfig, Synapse};
+use neuron_learn::{
+    precision::Precision,
+    synapse::{Mnist, MnistConfig, Synapse},
+};
 use neuron_peer::{
     Identity, Member, Roster,
     axon::{self, AxonConfig, Gradient, GradientReceiver, Security, gradients},
@@ -32,6 +35,7 @@ const D_MODEL: u32 = 32;
 const TAKES_GRADIENTS: Offer = Offer {
     tokenizer: None,
     accepts_gradients: true,
+    precision: Precision::Full,
 };
 
 /// A model that is quick.
