@@ -242,6 +242,9 @@ impl Event {
                 let sometimes = [
                     ("train/network_loss", step.network_loss),
                     ("train/distillation_loss", step.distillation_loss),
+                    ("time/rows_per_s", per_second(step.n_rows, step.step_ms)),
+                    ("time/tokens_per_s", per_second(step.n_tokens, step.step_ms)),
+                    ("time/utilisation", step.utilisation),
                     ("peers/asked", count(step.n_peers)),
                     ("peers/answered", count(step.n_ok)),
                 ];
@@ -271,6 +274,12 @@ fn plotted<const N: usize, const M: usize>(
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
     always.into_iter().chain(sometimes).collect()
+}
+
+/// None if there was nothing, as of tokens where it is images, or no time for it.
+fn per_second(n: u64, milliseconds: f64) -> Option<f64> {
+    let n = u32::try_from(n).ok().filter(|&n| n > 0)?;
+    (milliseconds > 0.0).then(|| 1_000.0 * f64::from(n) / milliseconds)
 }
 
 fn count(n: usize) -> Option<f64> {

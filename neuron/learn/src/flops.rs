@@ -30,8 +30,70 @@ impl Blocks {
     }
 }
 
-/// Sides of the matrices that a device is measured by.
-const SIDE: i64 = 1024;
+/// Of a training step, the backward pass takes twice what the forward pass takes. (J. Kaplan and others, *Scaling Laws for Neural
+/// Language Models*, 2020, 2.1.)
+const BOTH_PASSES: f64 = 3.0;
+
+/// Operations of the parts of a forward pass of one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forward {
+    /// The student's.
+    pub student: f64,
+    /// Of what both branches begin with.
+    pub features: f64,
+    /// Of one branch, from there to what it tells.
+    pub branch: f64,
+}
+
+impl Forward {
+    /// Of a model of which so many products are the student's, so many of what both branches begin with, and so many of a branch.
+    pub(crate) fn of_products(student: &[[i64; 2]], features: f64, branch: &[[i64; 2]]) -> Forward {
+        let sum = |layers: &[[i64; 2]]| {
+            let products = layers.iter().map(|&[d_in, d_out]| product(d_in, d_out));
+            products.sum()
+        };
+        Forward {
+            student: sum(student),
+            features,
+            branch: sum(branch),
+        }
+    }
+
+    /// Of the student and the local branch.
+    pub fn local(&self) -> f64 {
+        self.student + self.features + self.branch
+    }
+
+    /// Of a training step without encodings of peers: the student is heard and learns nothing.
+    pub fn step(&self) -> f64 {
+        self.student + BOTH_PASSES * (self.features + self.branch)
+    }
+
+    /// Of a training step with encodings of peers, from which the student learns, in a branch of their own.
+    pub fn step_with_network(&self) -> f64 {
+        BOTH_PASSES * (self.student + self.features + 2.0 * self.branch)
+    }
+}
+
+/// Products between two reads of their result.
+struct Measure {
+    /// Side of the matrices.
+    side: i64,
+    /// How many.
+    products: usize,
+}
+
+impl Measure {
+    /// On a GPU, products large enough that all of it works, and so many that waiting for the result does not count. (One of
+    /// 4096 sides is 0.14·10¹² operations.)
+    fn of(device: Device) -> Measure {
+        let (side, products) = match device.is_cuda() {
+            true => (4096, 10),
+            false => (1024, 1),
+        };
+        Measure { side, products }
+    }
+}
 
 /// How long a device is measured at least.
 const MEASURED: Duration = Duration::from_millis(100);
@@ -40,14 +102,21 @@ const MEASURED: Duration = Duration::from_millis(100);
 /// utilisation of a model is measured by. Best of several, since something else may run. Takes a few tenths of a second.
 pub fn peak(device: Device, kind: Kind) -> f64 {
     no_grad(|| {
-        let matrix = Tensor::ones([SIDE, SIDE], (kind, device));
-        let of_product = product(SIDE, SIDE) * SIDE as f64;
+        let Measure { side, products } = Measure::of(device);
+        let matrix = Tensor::ones([side, side], (kind, device));
+        let of_all = product(side, side) * side as f64 * products as f64;
+        let measure = || {
+            let began = Instant::now();
+            let results = (0..products).map(|_| matrix.matmul(&matrix));
+            // Read, so that a device that works in the background has done them, one after the other.
+            let _ = results.last().map(|result| result.double_value(&[0, 0]));
+            of_all / began.elapsed().as_secs_f64()
+        };
+        // The first time, libraries are loaded and memory is had.
+        measure();
         let (mut best, started) = (0.0f64, Instant::now());
         while started.elapsed() < MEASURED || best == 0.0 {
-            let began = Instant::now();
-            // Read, so that a device that works in the background has done it.
-            let _ = matrix.matmul(&matrix).double_value(&[0, 0]);
-            best = best.max(of_product / began.elapsed().as_secs_f64());
+            best = best.max(measure());
         }
         best
     })
@@ -79,7 +148,7 @@ mod tests {
                 .map(|(_, tensor)| tensor.numel() as i64)
                 .sum();
             let expected = 2.0 * numbers as f64 * seq as f64;
-            let counted = synapse.forward_flops(&[seq]).unwrap();
+            let counted = synapse.forward_flops(&[seq]).unwrap().local();
             let ratio = counted / expected;
             assert!((0.99..1.05).contains(&ratio), "{counted} {expected}");
         }
@@ -93,15 +162,32 @@ mod tests {
             let weights = parameters.values().filter(|tensor| tensor.dim() == axes);
             2.0 * weights.map(|tensor| tensor.numel() as f64).sum::<f64>()
         };
-        assert_eq!(mnist.forward_flops(&[1, 28, 28]), Some(weights(&mnist, 2)));
+        let counted = mnist.forward_flops(&[1, 28, 28]).unwrap().local();
+        assert_eq!(counted, weights(&mnist, 2));
 
         // numel(weight) · height · width of the outputs, summed by hooks over the convolutions of the same network in PyTorch.
         let cifar = Cifar::new(CifarConfig::default(), 0, Device::Cpu);
-        let convolutions = cifar.forward_flops(&[3, 32, 32]).unwrap() - weights(&cifar, 2);
+        let counted = cifar.forward_flops(&[3, 32, 32]).unwrap().local();
+        let convolutions = counted - weights(&cifar, 2);
         assert!(
             (convolutions / 2e6 - 1_574.240_256).abs() < 1e-6,
             "{convolutions}"
         );
+    }
+
+    #[test]
+    fn a_step_counts_what_is_computed_in_it() {
+        let mnist = Mnist::new(MnistConfig::default(), 0, Device::Cpu);
+        let forward = mnist.forward_flops(&[1, 28, 28]).unwrap();
+        // 2 · (784·1024 + 1024·1024)
+        assert_eq!(forward.student, 3_702_784.0);
+        assert_eq!(forward.features, 0.0);
+        // 2 · (1808·1024 + 1024·1024 + 1024·512 + 512·256 + 256·10)
+        assert_eq!(forward.branch, 7_115_776.0);
+        // The student forward, the branch forward and backward: 3,702,784 + 3 · 7,115,776
+        assert_eq!(forward.step(), 25_050_112.0);
+        // Both branches and the student forward and backward: 3 · 3,702,784 + 6 · 7,115,776
+        assert_eq!(forward.step_with_network(), 53_803_008.0);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod torchscript;
 use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
 
+use crate::flops::Forward;
 use crate::parameters::{self, Parameters, ParametersError};
 use crate::tensor::{self, TensorError};
 
@@ -174,11 +175,11 @@ pub trait Synapse: Send {
         self.conclude(&self.perceive(inputs, mode)?, labels, network)
     }
 
-    /// Floating point operations of the matrix products and convolutions in a forward pass of one input, of the student and
-    /// the local branch; a multiplication with its addition is two. None where it is not known.
+    /// Floating point operations of the matrix products and convolutions in a forward pass of one input; a multiplication with
+    /// its addition is two. None where it is not known.
     ///
     /// `row_shape`: of the input, without the batch axis
-    fn forward_flops(&self, _row_shape: &[i64]) -> Option<f64> {
+    fn forward_flops(&self, _row_shape: &[i64]) -> Option<Forward> {
         None
     }
 

@@ -151,3 +151,22 @@ fn plots_are_in_a_file_that_tensorboard_looks_for() {
     log.record(step(1)).unwrap();
     assert!(size() > opened);
 }
+
+#[test]
+fn the_pace_of_a_step_is_plotted() {
+    let Event::Step(step) = step(1) else {
+        panic!("a step");
+    };
+    let plotted = |step: Step| Event::Step(step).scalars().1;
+    // 32 rows in 20 ms, which are images.
+    let images = plotted(step.clone());
+    assert!(images.contains(&("time/rows_per_s", 1_600.0)));
+    assert!(!images.iter().any(|(name, _)| *name == "time/tokens_per_s"));
+    let texts = plotted(Step {
+        n_tokens: 512,
+        utilisation: Some(0.25),
+        ..step
+    });
+    assert!(texts.contains(&("time/tokens_per_s", 25_600.0)));
+    assert!(texts.contains(&("time/utilisation", 0.25)));
+}

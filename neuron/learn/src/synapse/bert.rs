@@ -210,14 +210,13 @@ impl Synapse for Bert {
         self.branches(perception, labels, network)
     }
 
-    fn forward_flops(&self, row_shape: &[i64]) -> Option<f64> {
+    fn forward_flops(&self, row_shape: &[i64]) -> Option<flops::Forward> {
         let &[seq] = row_shape else { return None };
         let BertConfig {
             hidden_size: width,
             vocab_size,
             ..
         } = self.config;
-        let layers = self.config.num_hidden_layers as f64 + 1.0;
         let shape = flops::Blocks {
             width,
             between: self.config.intermediate_size,
@@ -225,7 +224,12 @@ impl Synapse for Bert {
         let heads = flops::product(2 * width, width)
             + flops::product(width, width)
             + flops::product(width, vocab_size);
-        Some(seq as f64 * (layers * shape.of_token(seq) + heads))
+        let student = seq as f64 * shape.of_token(seq);
+        Some(flops::Forward {
+            student,
+            features: self.config.num_hidden_layers as f64 * student,
+            branch: seq as f64 * heads,
+        })
     }
 
     fn parameters(&self) -> Parameters {

@@ -216,7 +216,7 @@ impl Synapse for Cifar {
         self.branches(perception, labels, network)
     }
 
-    fn forward_flops(&self, _: &[i64]) -> Option<f64> {
+    fn forward_flops(&self, _: &[i64]) -> Option<flops::Forward> {
         let CifarConfig {
             side,
             dpn,
@@ -226,21 +226,20 @@ impl Synapse for Cifar {
             n_classes,
         } = self.config;
         let d_transform = self.config.d_transform();
-        let layers = [
+        let student = [
             [d_transform, d_first],
             [d_first, d_second],
             [d_second, d_model],
+        ];
+        let branch = [
             [d_transform + d_model, d_first],
             [d_first, d_second],
             [d_second, d_model],
             [d_model, d_target],
             [d_target, n_classes],
         ];
-        let heads: f64 = layers
-            .iter()
-            .map(|&[d_in, d_out]| flops::product(d_in, d_out))
-            .sum();
-        Some(dpn.flops(side) + heads)
+        let features = dpn.flops(side);
+        Some(flops::Forward::of_products(&student, features, &branch))
     }
 
     fn parameters(&self) -> Parameters {

@@ -275,18 +275,22 @@ impl Synapse for Gpt {
         self.branches(perception, labels, network)
     }
 
-    fn forward_flops(&self, row_shape: &[i64]) -> Option<f64> {
+    fn forward_flops(&self, row_shape: &[i64]) -> Option<flops::Forward> {
         let &[seq] = row_shape else { return None };
         let Gpt2Config {
             n_embd, vocab_size, ..
         } = self.config;
-        let blocks = self.config.n_layer as f64 + 1.0;
         let shape = flops::Blocks {
             width: n_embd,
             between: self.config.d_between(),
         };
         let heads = flops::product(2 * n_embd, n_embd) + flops::product(n_embd, vocab_size);
-        Some(seq as f64 * (blocks * shape.of_token(seq) + heads))
+        let student = seq as f64 * shape.of_token(seq);
+        Some(flops::Forward {
+            student,
+            features: self.config.n_layer as f64 * student,
+            branch: seq as f64 * heads,
+        })
     }
 
     fn parameters(&self) -> Parameters {

@@ -188,7 +188,7 @@ impl Synapse for Mnist {
         self.branches(perception, labels, network)
     }
 
-    fn forward_flops(&self, _: &[i64]) -> Option<f64> {
+    fn forward_flops(&self, _: &[i64]) -> Option<flops::Forward> {
         let MnistConfig {
             side,
             d_model,
@@ -196,21 +196,15 @@ impl Synapse for Mnist {
             n_classes,
         } = self.config;
         let d_pixels = side * side;
-        let layers = [
-            [d_pixels, d_model],
-            [d_model, d_model],
+        let student = [[d_pixels, d_model], [d_model, d_model]];
+        let branch = [
             [d_pixels + d_model, d_model],
             [d_model, d_model],
             [d_model, d_first],
             [d_first, d_second],
             [d_second, n_classes],
         ];
-        Some(
-            layers
-                .iter()
-                .map(|&[d_in, d_out]| flops::product(d_in, d_out))
-                .sum(),
-        )
+        Some(flops::Forward::of_products(&student, 0.0, &branch))
     }
 
     fn parameters(&self) -> Parameters {

@@ -24,10 +24,6 @@ const GRADIENTS_PER_STEP: usize = 8;
 /// Steps without finite gradients after which the model is given up for the best checkpoint.
 const MAX_SPOILT_STEPS: u32 = 10;
 
-/// Of a training step, the forward pass is a third: the backward pass takes twice as much.
-/// (J. Kaplan and others, *Scaling Laws for Neural Language Models*, 2020, 2.1.)
-const STEP_PER_FORWARD: f64 = 3.0;
-
 /// What came of the batches of a step.
 #[derive(Default)]
 struct Tally {
@@ -83,7 +79,11 @@ impl Tally {
         )]
         let flops = synapse
             .forward_flops(&size[1..])
-            .map(|flops| flops * n_rows as f64 * STEP_PER_FORWARD);
+            .map(|forward| match output.network_output {
+                Some(_) => forward.step_with_network(),
+                None => forward.step(),
+            })
+            .map(|flops| flops * n_rows as f64);
         if let Some(flops) = flops {
             *self.flops.get_or_insert(0.0) += flops;
         }
