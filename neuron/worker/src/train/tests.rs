@@ -10,6 +10,7 @@ use neuron_learn::{
     source::Batch,
     text::TextError,
 };
+use neuron_proto::Output;
 use neuron_wallet::PublicKey;
 use tch::{Tensor, no_grad};
 
@@ -372,21 +373,73 @@ fn in_a_network_a_model_that_diverges_goes_back_too() {
 
 #[test]
 fn where_nobody_answers_nothing_is_imitated() {
-    let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[Answers::Honest, Answers::Honest]);
     network.kill(1);
-    let mut trainer = network.trainer(config(1), parts(folder.path()));
-    let student = trainer.parameters()["student.layer1.weight"].copy();
-    trainer.step().unwrap();
+    for output in [Output::Target, Output::Encoding] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = network.trainer_asking(output, config(1), parts(folder.path()));
+        let student = trainer.parameters()["student.layer1.weight"].copy();
+        trainer.step().unwrap();
 
-    let [step] = &steps(folder.path())[..] else {
-        panic!("one step");
+        let [step] = &steps(folder.path())[..] else {
+            panic!("one step");
+        };
+        assert_eq!((step.n_peers, step.n_ok), (1, 0));
+        assert_eq!((step.network_loss, step.distillation_loss), (None, None));
+        assert!((step.lost_gate_mass - 1.0).abs() < 1e-6, "{step:?}");
+        // The student learns from encodings of the network only, and there were none.
+        assert!(student.equal(&trainer.parameters()["student.layer1.weight"]));
+    }
+}
+
+#[test]
+fn of_encodings_student_and_router_learn() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let mut trainer = network.trainer_asking(Output::Encoding, config(30), parts(folder.path()));
+    let learned = ["student.layer1.weight", "router.gate.weight"];
+    let before = learned.map(|name| trainer.parameters()[name].copy());
+    trainer.train().unwrap();
+
+    let steps = steps(folder.path());
+    assert!(
+        steps.iter().all(|step| (step.n_peers, step.n_ok) == (2, 2)),
+        "{steps:?}"
+    );
+    for (name, before) in learned.iter().zip(&before) {
+        assert!(!before.equal(&trainer.parameters()[*name]), "{name}");
+    }
+    let distillation: Vec<f64> = steps
+        .iter()
+        .map(|step| step.distillation_loss.unwrap())
+        .collect();
+    assert!(distillation[29] < distillation[0], "{distillation:?}");
+    assert!(steps[29].loss < steps[0].loss);
+}
+
+#[test]
+fn what_a_step_takes_is_counted_as_it_is_computed() {
+    let network = Network::of(&[Answers::Honest, Answers::Honest]);
+    let peak = 1e9;
+    let counted = |output| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainerConfig {
+            peak_flops: Some(peak),
+            ..config(1)
+        };
+        let mut trainer = network.trainer_asking(output, config, parts(folder.path()));
+        trainer.step().unwrap();
+        let step = &steps(folder.path())[0];
+        step.utilisation.unwrap() * peak * step.step_ms / 1_000.0
     };
-    assert_eq!((step.n_peers, step.n_ok), (1, 0));
-    assert_eq!((step.network_loss, step.distillation_loss), (None, None));
-    assert!((step.lost_gate_mass - 1.0).abs() < 1e-6, "{step:?}");
-    // The student learns from the network only, and there was none.
-    assert!(student.equal(&trainer.parameters()["student.layer1.weight"]));
+    // Of each of 32 rows, student: 2 · (784·32 + 32·32) = 52,224; a branch: 2 · (816·32 + 32·32 + 2·32·32 + 32·10) = 59,008
+    for (output, expected) in [
+        (Output::Target, 32.0 * (52_224.0 + 3.0 * 59_008.0)),
+        (Output::Encoding, 32.0 * 3.0 * (52_224.0 + 2.0 * 59_008.0)),
+    ] {
+        let counted = counted(output);
+        assert!((counted / expected - 1.0).abs() < 1e-9, "{counted}");
+    }
 }
 
 #[test]

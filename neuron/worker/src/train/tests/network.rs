@@ -144,8 +144,22 @@ impl Network {
         });
     }
 
-    /// The first neuron's trainer.
+    /// The first neuron's trainer, which asks for what it learns from by default: targets, unless it sends gradients.
     pub(super) fn trainer(&self, config: TrainerConfig, parts: Parts) -> Trainer {
+        let output = match config.sends_gradients {
+            true => Output::Encoding,
+            false => Output::Target,
+        };
+        self.trainer_asking(output, config, parts)
+    }
+
+    /// The first neuron's trainer, which asks for this.
+    pub(super) fn trainer_asking(
+        &self,
+        output: Output,
+        config: TrainerConfig,
+        parts: Parts,
+    ) -> Trainer {
         let node = &self.nodes[0];
         let peers = Peers {
             runtime: self.runtime.handle().clone(),
@@ -155,10 +169,7 @@ impl Network {
             view: self.views.subscribe(),
             asking: Asking {
                 entry: Modality::Image.into(),
-                output: match config.sends_gradients {
-                    true => Output::Encoding,
-                    false => Output::Target,
-                },
+                output,
                 deadline: Duration::from_secs(20),
                 finish: Finish::All,
             },
