@@ -29,6 +29,7 @@ mod evaluate;
 mod opinions;
 mod peers;
 mod report;
+mod standing;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ use self::{
     checkpoints::{Difference, Saved},
     descent::Descent,
     opinions::Opinions,
+    standing::Standing,
 };
 use crate::nucleus_model::{Answers, Offer};
 
@@ -151,6 +153,8 @@ pub(crate) struct Trainer {
     serving: Option<Serving>,
     setter: Option<WeightSetter>,
     opinions: Opinions,
+    /// None: the chain was not looked at yet.
+    standing: Option<Standing>,
     report: Report,
     step: u64,
     best_loss: Option<f64>,
@@ -259,6 +263,7 @@ impl Trainer {
             router: Router::new(widths, config.seed, synapse.device()),
             descent: Descent::new(config.descent, scaler),
             opinions: Opinions::default(),
+            standing: None,
             step: 0,
             best_loss: None,
             saved: None,
@@ -345,6 +350,11 @@ impl Trainer {
             return;
         };
         let (view, is_news) = network.look();
+        let standing = Standing::of(&view, &network.own.hotkey);
+        let before = self.standing.replace(standing);
+        if let Some(lost) = before.and_then(|before| before.lost(standing)) {
+            tracing::warn!(block = view.block, "{lost}");
+        }
         if is_news {
             let registered: Vec<_> = view.uids.keys().copied().collect();
             self.router.retain(&registered);
