@@ -62,7 +62,7 @@ pub struct AxonSettings {
         default_value = "200"
     )]
     pub burst: u32,
-    /// Development: serve without TLS and to anybody, on a loopback address only, and ask peers there that do so
+    /// Development: without TLS, on a loopback address only: serve anybody, and ask peers that announce the same
     #[arg(long, env = "CONNECTOME_PLAINTEXT")]
     pub plaintext: bool,
 }

@@ -30,7 +30,7 @@ pub struct Query {
     /// Peers to ask [default: all that serve images, or text]
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     pub uids: Vec<u16>,
-    /// Development: ask peers without TLS that announce it, on a loopback address only
+    /// Development: without TLS, on a loopback address only: serve anybody, and ask peers that announce the same
     #[arg(long, env = "CONNECTOME_PLAINTEXT")]
     pub plaintext: bool,
     /// How they are asked.

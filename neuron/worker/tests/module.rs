@@ -49,7 +49,9 @@ fn read(run: &Path, name: &str) -> Vec<u8> {
 fn refused(folder: &TempDir, more: &[&str]) -> String {
     let (output, run) = run(folder, "refused", more);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(!run.exists(), "nothing is begun");
+    let found = fs::read_dir(run).expect("it is claimed before anything is read");
+    let found: Vec<_> = found.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(found, ["lock"], "nothing is begun");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
