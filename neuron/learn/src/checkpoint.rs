@@ -22,9 +22,9 @@ use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use tch::TchError;
 
-use crate::{dataset::Position, optim::GradScaler, parameters::Parameters};
+use crate::{codistillation::Need, dataset::Position, optim::GradScaler, parameters::Parameters};
 
-mod exact;
+pub(crate) mod exact;
 pub mod hugging_face;
 mod stored;
 
@@ -54,6 +54,9 @@ pub struct Progress {
     pub best_loss: Option<f64>,
     /// Scaling of the loss, in mixed precision.
     pub scaler: Option<GradScaler>,
+    /// How much peers are listened to; nothing is known of that in checkpoints of older versions.
+    #[serde(default)]
+    pub need: Need,
 }
 
 /// Everything that is in the file.

@@ -27,6 +27,8 @@
 //! R. Anil and others, *Large scale distributed neural network training through online distillation*, 2018; Y. Zhang and
 //! others, *Deep mutual learning*, 2018. Both have every model hear every other; here, the router chooses.
 
+mod need;
+
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -34,6 +36,8 @@ use crate::{
     router::{Joined, Router, RouterError, Routes},
     synapse::{Labels, SynapseError, SynapseOutput, expect_shape},
 };
+
+pub use self::need::Need;
 
 /// β: the utility, in nats of loss for a whole gate, that makes a gate e times as large.
 const TEMPERATURE: f64 = 0.25;
@@ -68,7 +72,8 @@ pub fn join(
 
 /// What a neuron makes of a batch that it concluded alone, among peers that told what they think of it.
 ///
-/// `told`: as [`join`] gave it for these routes. `imitation`: α above, in `0..=1`, the share of the local loss that peers have.
+/// `told`: as [`join`] gave it for these routes. `imitation`: α above, in `0..=1`, the share of the local loss that peers have:
+/// see [`Need`].
 ///
 /// The network branch of the result has no encoding; its distillation loss is how far the local branch is from its peers, the
 /// cross entropy without α.

@@ -99,7 +99,8 @@ pub struct TrainingSettings {
     /// What is learned of peers [default: predictions, unless those of a batch are longer than 16 MiB]
     #[arg(long, env = "CONNECTOME_LEARN_FROM", value_name = "WHAT", value_enum)]
     pub learn_from: Option<LearnFrom>,
-    /// How much of what is learned is what peers predict, and not labels: 0 to 1
+    /// How much of what is learned may be what peers predict, and not labels: 0 to 1. It is as much of that as the neuron learns
+    /// its own examples by heart, as seen on held-out ones
     #[arg(long, env = "CONNECTOME_IMITATION", value_name = "SHARE", default_value = "0.5", value_parser = share)]
     pub imitation: f64,
     /// Send peers the gradients of what they answered, which are encodings then

@@ -39,6 +39,7 @@ use std::{path::PathBuf, time::Instant};
 
 use neuron_learn::{
     checkpoint::CheckpointError,
+    codistillation::Need,
     events::{self, Event},
     optim::GradScaler,
     parameters::{self, ParametersError},
@@ -90,7 +91,8 @@ pub(crate) struct TrainerConfig {
     pub(crate) key_dim: i64,
     /// Peers that each row is sent to.
     pub(crate) topk: i64,
-    /// Share of the local loss that what peers predict has, in `0..=1`, where that is what they are asked for.
+    /// The largest share of the local loss that what peers predict has, in `0..=1`, where that is what they are asked for: see
+    /// [`Need`].
     pub(crate) imitation: f64,
     /// Precision of forward passes.
     pub(crate) precision: Precision,
@@ -158,6 +160,8 @@ pub(crate) struct Trainer {
     report: Report,
     step: u64,
     best_loss: Option<f64>,
+    /// Of what peers predict.
+    need: Need,
     /// None: not by this program.
     saved: Option<Saved>,
     spoilt_steps: u32,
@@ -266,6 +270,7 @@ impl Trainer {
             standing: None,
             step: 0,
             best_loss: None,
+            need: Need::default(),
             saved: None,
             spoilt_steps: 0,
             config,
@@ -394,6 +399,10 @@ impl Trainer {
             evaluation => evaluation?,
         };
         let loss = evaluation.local_loss;
+        // One at the end of a run may be before its time: the run that goes on from there is as if it had not ended.
+        if self.step.is_multiple_of(self.config.epoch_steps) {
+            self.need.measured(loss);
+        }
         self.report.record(Event::Evaluation(evaluation));
         if !parameters::are_finite(&self.state()) {
             return self.go_back();

@@ -33,6 +33,20 @@ impl<'de> Deserialize<'de> for Exact {
     }
 }
 
+/// For a number.
+pub(crate) mod number {
+    use super::{Deserialize, Deserializer, Exact, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(crate) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        Exact(*number).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Exact::deserialize(deserializer)?.0)
+    }
+}
+
 /// For a number that may be absent.
 pub(super) mod option {
     use super::{Deserialize, Deserializer, Exact, Serialize, Serializer};

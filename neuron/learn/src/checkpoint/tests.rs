@@ -53,6 +53,7 @@ impl Training {
                 position: Position::default(),
                 best_loss: None,
                 scaler: None,
+                need: Default::default(),
             },
         }
     }

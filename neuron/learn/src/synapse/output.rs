@@ -65,6 +65,13 @@ impl SynapseOutput {
         }
     }
 
+    /// The negative log-likelihood of the targets under the local branch, of nothing else: what is comparable with a measurement.
+    pub fn local_nll(&self) -> Option<f64> {
+        let total = self.local_target_loss.as_ref()?.double_value(&[]);
+        let next_sentence = self.local_next_sentence_loss.as_ref();
+        Some(total - next_sentence.map_or(0.0, |loss| loss.double_value(&[])))
+    }
+
     /// With the network branch and the student's distance from the network.
     pub(super) fn with_network(
         self,

@@ -287,6 +287,7 @@ impl Trainer {
                 position: self.batches.position(),
                 best_loss: self.best_loss,
                 scaler: self.descent.scaler,
+                need: self.need,
             },
             weights: self.opinions.by_hotkey().clone(),
             config: serde_json::to_value(&self.recipe).expect("strings and numbers"),
@@ -322,6 +323,7 @@ impl Trainer {
         if let (Some(ours), Some(theirs)) = (&mut self.descent.scaler, checkpoint.progress.scaler) {
             *ours = theirs;
         }
+        self.need = checkpoint.progress.need;
         self.opinions = Opinions::restore(checkpoint.weights.clone());
         Ok(())
     }

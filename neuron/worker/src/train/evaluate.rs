@@ -60,6 +60,7 @@ impl Trainer {
         let (mut local, mut network) = (Branch::default(), Branch::default());
         let limit = self.config.evaluated.unwrap_or(usize::MAX);
         let device = self.synapse.device();
+        let imitation = self.need.share(self.config.imitation);
         let Self {
             synapse,
             router,
@@ -77,7 +78,7 @@ impl Trainer {
                 };
                 let context = &perception.context;
                 let said = Consultation::hold(network, router, &inputs, context, device, None)?;
-                said.conclude(synapse, &perception, &labels, config.imitation)
+                said.conclude(synapse, &perception, &labels, imitation)
             });
             let output = output?;
             local.add(&output.local_target, &labels.targets)?;

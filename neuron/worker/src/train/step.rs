@@ -148,6 +148,7 @@ impl Trainer {
                     self.opinions.blend(said.scores());
                 }
             }
+            self.need.learned(output.local_nll().unwrap_or(f64::NAN));
             tally.add(self.synapse.as_ref(), &batch, said.as_ref(), &output);
         }
         self.descend()?;
@@ -178,7 +179,7 @@ impl Trainer {
         let (router, context) = (&mut self.router, &perception.context);
         let (inputs, device) = (&batch.inputs, synapse.device());
         let said = Consultation::hold(network, router, inputs, context, device, Some(self.step))?;
-        let imitation = self.config.imitation;
+        let imitation = self.need.share(self.config.imitation);
         let output = said.conclude(synapse, &perception, &batch.labels, imitation)?;
         Ok((Some(said), output))
     }

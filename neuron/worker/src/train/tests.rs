@@ -556,6 +556,7 @@ fn peers_move_the_model_by_what_is_imitated_and_by_nothing_else() {
         }
     };
     let model = |mut trainer: Trainer| {
+        trainer.need = Need::WHOLE;
         (0..3).for_each(|_| trainer.step().unwrap());
         let parameters = trainer.synapse.parameters();
         parameters.values().map(Tensor::copy).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use neuron_learn::dataset::Shard;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// How long is learned, by how many.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Extent {
     pub(crate) neurons: u32,
     /// Steps of each neuron.
@@ -20,6 +21,8 @@ pub(crate) struct Extent {
     pub(crate) longer: u64,
     /// Steps between two evaluations.
     pub(crate) every: u64,
+    /// What is compared with neurons alone.
+    pub(crate) ways: Vec<Name>,
 }
 
 /// What became of one neuron.
@@ -40,8 +43,20 @@ pub(crate) struct Arm {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
+/// How neurons learn that are compared with those alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    Smoothed,
+    Asking,
+    Encodings,
+    Predictions,
+    Always,
+    Itself,
+}
+
 /// Neurons that learn the same way.
 struct Way {
+    name: Name,
     /// The arms of its branches; none for one that says nothing new.
     local: Option<&'static str>,
     network: Option<&'static str>,
@@ -58,14 +73,16 @@ enum Asked {
     Others,
 }
 
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 6] = [
     Way {
+        name: Name::Smoothed,
         local: Some("smoothed"),
         network: None,
         asked: Asked::Nobody,
         lesson: Lesson::Smoothed,
     },
     Way {
+        name: Name::Asking,
         // Learns as one alone.
         local: None,
         network: Some("asking, network"),
@@ -73,18 +90,28 @@ const WAYS: [Way; 5] = [
         lesson: Lesson::Labels,
     },
     Way {
+        name: Name::Encodings,
         local: Some("encodings, local"),
         network: Some("encodings, network"),
         asked: Asked::Others,
         lesson: Lesson::Encodings,
     },
     Way {
+        name: Name::Predictions,
         local: Some("predictions, local"),
         network: Some("predictions, network"),
         asked: Asked::Others,
         lesson: Lesson::Predictions,
     },
     Way {
+        name: Name::Always,
+        local: Some("always, local"),
+        network: Some("always, network"),
+        asked: Asked::Others,
+        lesson: Lesson::Always,
+    },
+    Way {
+        name: Name::Itself,
         local: Some("itself, local"),
         network: Some("itself, network"),
         asked: Asked::Itself,
@@ -99,7 +126,7 @@ pub(crate) const ALONE: &str = "alone";
 pub(crate) const ALL_DATA: &str = "all data";
 
 /// All arms of one seed.
-pub(crate) fn run(task: &Task, extent: Extent, seed: u64) -> Result<Vec<Arm>> {
+pub(crate) fn run(task: &Task, extent: &Extent, seed: u64) -> Result<Vec<Arm>> {
     let places = 0..extent.neurons as usize;
     let shards = (0..extent.neurons)
         .map(|place| Shard::new(place, extent.neurons))
@@ -115,7 +142,7 @@ pub(crate) fn run(task: &Task, extent: Extent, seed: u64) -> Result<Vec<Arm>> {
         arm(ALONE, both.iter().map(|[alone, _]| *alone).collect()),
         arm("longer", both.iter().map(|[_, longer]| *longer).collect()),
     ];
-    for way in &WAYS {
+    for way in WAYS.iter().filter(|way| extent.ways.contains(&way.name)) {
         let neurons = places.clone().map(|place| {
             let asked = match way.asked {
                 Asked::Nobody => Vec::new(),
@@ -131,9 +158,9 @@ pub(crate) fn run(task: &Task, extent: Extent, seed: u64) -> Result<Vec<Arm>> {
     }
     let brief = Extent {
         longer: 1,
-        ..extent
+        ..extent.clone()
     };
-    let [whole, _] = alone(task, brief, Neuron::new(task, 0, Shard::WHOLE, seed)?)?;
+    let [whole, _] = alone(task, &brief, Neuron::new(task, 0, Shard::WHOLE, seed)?)?;
     arms.push(arm(ALL_DATA, vec![whole]));
     Ok(arms)
 }
@@ -146,7 +173,7 @@ struct Branches {
 }
 
 /// One neuron without others: after `steps`, and after as many times that as `longer` says.
-fn alone(task: &Task, extent: Extent, mut neuron: Neuron) -> Result<[Outcome; 2]> {
+fn alone(task: &Task, extent: &Extent, mut neuron: Neuron) -> Result<[Outcome; 2]> {
     let nobody = Served::new();
     let mut evaluations = Vec::new();
     let mut until = |steps: u64| -> Result<Outcome> {
@@ -164,7 +191,7 @@ fn alone(task: &Task, extent: Extent, mut neuron: Neuron) -> Result<[Outcome; 2]
 /// All neurons, a step each in turn. What is served changes between two rounds only, so turns do not matter.
 fn together(
     task: &Task,
-    extent: Extent,
+    extent: &Extent,
     neurons: impl Iterator<Item = Result<Neuron>>,
 ) -> Result<Branches> {
     let mut neurons = neurons.collect::<Result<Vec<_>>>()?;

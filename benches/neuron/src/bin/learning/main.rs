@@ -15,6 +15,7 @@
 //! * *asking*: learns alone, and asks the others when it is measured: what many know together, before anybody learned from it.
 //! * *encodings*: learns from how the others encode; *local* and *network* branch.
 //! * *predictions*: learns from what the others predict, which is the default; both branches.
+//! * *always*: the same, but as much from the first step to the last, whether it is needed or not.
 //! * *itself*: as *predictions*, but each asks the copy that it serves, and nobody else: what imitation does without others.
 //! * *all data*: alone with all shards: what more data would do.
 //!
@@ -31,7 +32,7 @@ mod task;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::{
     arms::Extent,
@@ -43,7 +44,7 @@ use crate::{
 #[command(about = "Compares neurons that ask each other with neurons that do not")]
 struct Arguments {
     /// What is learned.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Digits, Name::Synthetic, Name::Text, Name::LittleText])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Name::Digits, Name::Synthetic, Name::Text, Name::LittleText, Name::MaskedText])]
     tasks: Vec<Name>,
     /// How many seeds.
     #[arg(long, default_value_t = 3)]
@@ -69,6 +70,9 @@ struct Arguments {
     /// Folder whose text is learned.
     #[arg(long, default_value = "/usr/share/common-licenses")]
     text: PathBuf,
+    /// How neurons learn that are compared with those alone.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = arms::Name::value_variants().to_vec())]
+    ways: Vec<arms::Name>,
     /// Print one JSON object per line instead of a table.
     #[arg(long)]
     json: bool,
@@ -103,6 +107,7 @@ fn compare(name: Name, arguments: &Arguments) -> Result<Report> {
         steps: arguments.steps.unwrap_or(task.steps),
         longer: arguments.longer.max(1),
         every: arguments.every,
+        ways: arguments.ways.clone(),
     };
     ensure!(
         extent.every > 0 && extent.steps >= extent.every,
@@ -111,7 +116,7 @@ fn compare(name: Name, arguments: &Arguments) -> Result<Report> {
     let mut outcomes = Vec::new();
     let first = arguments.first_seed;
     for seed in first..first.saturating_add(arguments.seeds) {
-        outcomes.push(arms::run(&task, extent, seed)?);
+        outcomes.push(arms::run(&task, &extent, seed)?);
         eprintln!("{}: seed {seed} is done", task.name);
     }
     Ok(Report::new(task.name, &outcomes))

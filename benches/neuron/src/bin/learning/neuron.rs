@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use neuron_learn::{
-    codistillation,
+    codistillation::{self, Need},
     dataset::Shard,
     loss::{self, IGNORED},
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
@@ -25,7 +25,7 @@ const MAX_NORM: f64 = 1.0;
 const KEY_DIM: i64 = 100;
 /// What `neuron train` has by default.
 const TOPK: i64 = 10;
-/// What `neuron train` has by default: the share of the local loss that imitates.
+/// What `neuron train` has by default: the most that imitates of the local loss.
 const IMITATION: f64 = 0.5;
 /// Share of a smoothed label that is spread over all classes. (C. Szegedy and others, *Rethinking the Inception
 /// architecture*, 2016, 7.)
@@ -41,6 +41,7 @@ pub(crate) struct Neuron {
     synapse: Box<dyn Synapse>,
     router: Router,
     lesson: Lesson,
+    need: Need,
     sgd: Sgd,
     stream: Box<dyn Source>,
     /// Training, without what others computed for it.
@@ -56,8 +57,10 @@ pub(crate) enum Lesson {
     Labels,
     /// Labels that leave some probability to all other classes.
     Smoothed,
-    /// Labels, and what those that are asked predict.
+    /// Labels, and as far as that is needed what those that are asked predict.
     Predictions,
+    /// Labels, and what those that are asked predict, as much from the first step to the last.
+    Always,
     /// Labels, and how those that are asked encode.
     Encodings,
 }
@@ -106,6 +109,7 @@ impl Neuron {
             router: Router::new(widths, seed, synapse.device()),
             synapse,
             lesson: Lesson::Labels,
+            need: Need::default(),
             sgd: Sgd::new(SgdConfig::default()),
             stream: task.stream(shard, seed)?,
             own: Duration::ZERO,
@@ -137,11 +141,13 @@ impl Neuron {
         let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
         let said = match self.lesson {
             Lesson::Labels | Lesson::Smoothed => None,
-            Lesson::Predictions | Lesson::Encodings => {
+            Lesson::Predictions | Lesson::Always | Lesson::Encodings => {
                 self.consult(served, &batch.inputs, &perception.context)?
             }
         };
         let output = self.conclude(&perception, Some(&batch.labels), said.as_ref())?;
+        let of_labels = output.local_nll().context("the batch has labels")?;
+        self.need.learned(of_labels);
         let mut loss = output.loss.context("the batch has labels")?;
         if self.lesson == Lesson::Smoothed {
             let target = &output.local_target;
@@ -227,10 +233,14 @@ impl Neuron {
         let wants_encodings = self.lesson == Lesson::Encodings;
         let context = said.filter(|_| wants_encodings);
         let context = context.map(|said| said.joined.context());
+        let need = match self.lesson {
+            Lesson::Always => Need::WHOLE,
+            _ => self.need,
+        };
         let output = self.synapse.conclude(perception, labels, context)?;
         Ok(match said {
             Some(Said { routes, joined }) if !wants_encodings => {
-                codistillation::conclude(output, routes, joined, labels, IMITATION)?
+                codistillation::conclude(output, routes, joined, labels, need.share(IMITATION))?
             }
             _ => output,
         })
@@ -245,6 +255,7 @@ impl Neuron {
             halves.push(self.measure(half, served)?);
         }
         self.others = others;
+        self.need.measured(halves[0].0.loss);
         let [(local_choice, choice), (local_measure, measure)] = halves[..] else {
             unreachable!("there are two halves");
         };

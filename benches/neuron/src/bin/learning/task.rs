@@ -6,6 +6,7 @@
 //! | synthetic | CIFAR synapse around a narrow dual path network, 16×16 pixels | `synthetic` | 32 images |
 //! | text | GPT synapse, two blocks, 64 wide | passages of a folder | 8 rows of 32 tokens |
 //! | little text | the same | an eighth of them | the same |
+//! | masked text | BERT synapse, two blocks, 64 wide | pairs of sentences of the same eighth | 8 rows of at most 32 tokens |
 //!
 //! Each is narrow enough for one processor core. `docs/learning.md` says what other rates than these did.
 
@@ -16,8 +17,11 @@ use clap::ValueEnum;
 use neuron_learn::{
     dataset::{Batches, Examples, LastBatch, Shard, Synthetic, digits},
     source::{Batch, Source},
-    synapse::{Cifar, CifarConfig, DpnConfig, Gpt, Gpt2Config, Mnist, MnistConfig, Synapse},
-    text::{CausalBatches, Corpus, Passages},
+    synapse::{
+        Bert, BertConfig, Cifar, CifarConfig, DpnConfig, Gpt, Gpt2Config, Mnist, MnistConfig,
+        Synapse,
+    },
+    text::{CausalBatches, Corpus, MaskedBatches, Passages},
 };
 use neuron_text::{Special, Tokenizer};
 use tch::Device;
@@ -55,6 +59,8 @@ pub(crate) enum Name {
     Text,
     /// The same of so little text that a shard is soon learned by heart.
     LittleText,
+    /// The words that are hidden in as little text.
+    MaskedText,
 }
 
 /// One task.
@@ -71,10 +77,50 @@ pub(crate) struct Task {
 enum Dealt {
     Digits(Examples),
     Synthetic(Examples),
-    Text {
-        passages: Passages,
-        tokenizer: Arc<Tokenizer>,
-    },
+    Text(Text),
+}
+
+/// Text, and what is to be told of it.
+struct Text {
+    passages: Passages,
+    tokenizer: Arc<Tokenizer>,
+    is_masked: bool,
+}
+
+impl Text {
+    /// Batches of some of it.
+    fn batches(&self, passages: Passages, seed: u64) -> Result<Box<dyn Source>> {
+        let tokenizer = self.tokenizer.clone();
+        Ok(match self.is_masked {
+            true => Box::new(MaskedBatches::new(passages, tokenizer, TEXT, seed)?),
+            false => Box::new(CausalBatches::new(passages, tokenizer, TEXT, seed)?),
+        })
+    }
+
+    /// An untrained model of it.
+    fn model(&self, seed: u64) -> Box<dyn Synapse> {
+        let vocab_size = i64::try_from(self.tokenizer.vocab_size()).expect("a vocabulary");
+        let id = |special| {
+            let id = self.tokenizer.special(special);
+            i64::from(id.expect("it was trained with all of them"))
+        };
+        if self.is_masked {
+            let config = BertConfig {
+                hidden_size: 64,
+                intermediate_size: 128,
+                pad_token_id: id(Special::Pad),
+                sep_token_id: Some(id(Special::Separator)),
+                ..BertConfig::tiny(vocab_size)
+            };
+            Box::new(Bert::new(config, seed, Device::Cpu))
+        } else {
+            let config = Gpt2Config {
+                n_embd: 64,
+                ..Gpt2Config::tiny(vocab_size)
+            };
+            Box::new(Gpt::new(config, seed, Device::Cpu))
+        }
+    }
 }
 
 impl Task {
@@ -101,31 +147,40 @@ impl Task {
                     examples: Dealt::Synthetic(set.train),
                 })
             }
-            Name::Text => Task::text("text", folder, Shard::WHOLE),
-            Name::LittleText => Task::text("little text", folder, Shard::new(0, LITTLE)?),
+            Name::Text => Task::text("text", folder, Shard::WHOLE, false),
+            Name::LittleText => Task::text("little text", folder, Shard::new(0, LITTLE)?, false),
+            Name::MaskedText => Task::text("masked text", folder, Shard::new(0, LITTLE)?, true),
         }
     }
 
     /// From this part of the folder's passages.
-    fn text(name: &'static str, folder: &Path, part: Shard) -> Result<Task> {
+    fn text(name: &'static str, folder: &Path, part: Shard, is_masked: bool) -> Result<Task> {
         let corpus = Corpus::open(folder)?;
-        let specials = [Special::End];
-        let tokenizer = Tokenizer::train(corpus.train.texts(), VOCABULARY, &specials)?;
-        let tokenizer = Arc::new(tokenizer);
+        let specials: &[Special] = match is_masked {
+            true => &[
+                Special::Pad,
+                Special::Class,
+                Special::Separator,
+                Special::Mask,
+            ],
+            false => &[Special::End],
+        };
+        let tokenizer = Tokenizer::train(corpus.train.texts(), VOCABULARY, specials)?;
+        let text = Text {
+            passages: corpus.train.shard(part),
+            tokenizer: Arc::new(tokenizer),
+            is_masked,
+        };
         let half = |index| {
             let passages = corpus.held_out.shard(Shard::new(index, 2)?);
-            let batches = CausalBatches::new(passages, tokenizer.clone(), TEXT, 0)?;
-            read(&batches)
+            read(text.batches(passages, 0)?.as_ref())
         };
         Ok(Task {
             name,
             steps: 600,
             learning_rate: 0.02,
             held_out: [half(0)?, half(1)?],
-            examples: Dealt::Text {
-                passages: corpus.train.shard(part),
-                tokenizer,
-            },
+            examples: Dealt::Text(text),
         })
     }
 
@@ -158,14 +213,7 @@ impl Task {
                 };
                 Box::new(Cifar::new(config, seed, Device::Cpu))
             }
-            Dealt::Text { tokenizer, .. } => {
-                let vocab_size = i64::try_from(tokenizer.vocab_size()).expect("a vocabulary");
-                let config = Gpt2Config {
-                    n_embd: 64,
-                    ..Gpt2Config::tiny(vocab_size)
-                };
-                Box::new(Gpt::new(config, seed, Device::Cpu))
-            }
+            Dealt::Text(text) => text.model(seed),
         }
     }
 
@@ -178,15 +226,7 @@ impl Task {
                 LastBatch::Drop,
                 seed,
             )?),
-            Dealt::Text {
-                passages,
-                tokenizer,
-            } => Box::new(CausalBatches::new(
-                passages.shard(shard),
-                tokenizer.clone(),
-                TEXT,
-                seed,
-            )?),
+            Dealt::Text(text) => text.batches(text.passages.shard(shard), seed)?,
         })
     }
 }

@@ -309,6 +309,7 @@ fn a_module_that_is_gone_on_with_learns_to_the_last_bit_what_it_would_have() {
             position: Position::default(),
             best_loss: None,
             scaler: None,
+            need: Default::default(),
         },
         weights: BTreeMap::new(),
         config: Value::Null,

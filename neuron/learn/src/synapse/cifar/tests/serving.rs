@@ -119,6 +119,7 @@ fn checkpoint(parameters: Parameters) -> Checkpoint {
             position: Default::default(),
             best_loss: None,
             scaler: None,
+            need: Default::default(),
         },
         weights: Default::default(),
         config: serde_json::Value::Null,
