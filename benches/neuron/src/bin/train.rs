@@ -94,6 +94,8 @@ struct Measured {
 }
 
 fn main() -> Result<()> {
+    // As neuron-worker does.
+    neuron_learn::memory::keep_freed_memory();
     let arguments = Arguments::parse();
     let measured = measure(&arguments)?;
     if arguments.json {
