@@ -6,6 +6,7 @@ use connectome_tests::{Operator, node::Signal};
 use pallet_metagraph::Uid;
 use serde_json::{Value, json};
 use std::path::Path;
+use tokio::net::TcpListener;
 
 const SERVER: u16 = 0;
 const ASKER: u16 = 1;
@@ -86,5 +87,20 @@ async fn a_trained_neuron_is_served_queried_and_weighed_by_hand() -> Result<()> 
     let image = image.to_str().context("a path in UTF-8")?;
     let ended = asker.command(&["query", image]).await?;
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+
+    // Behind another address, that is the one which peers are told, and the one that they knock at.
+    let door = TcpListener::bind("127.0.0.1:0").await?;
+    let told = door.local_addr()?;
+    let serving = server.serve_with(&[&format!("--advertise={told}")]).await?;
+    node.client
+        .until_network(NETID, "what it advertises", |state| {
+            (endpoint(state, SERVER) == Some(told)).then_some(())
+        })
+        .await?;
+    let knock = tokio::spawn(async move { door.accept().await });
+    asker.command(&["query", image]).await?;
+    knock.await??;
+    let status = serving.stop(Signal::Terminate).await?;
+    ensure!(status.code() == Some(0), "{status}");
     Ok(())
 }
