@@ -81,8 +81,15 @@ impl Plan {
         let (train, settings) = match &earlier {
             None => (train.clone(), config.values(&KEPT)),
             Some(earlier) => {
-                let (cli, config) = config.after(&earlier.recipe()?.settings)?;
-                (train_of(cli), config.values(&KEPT))
+                let recipe = earlier.recipe()?;
+                let (cli, config) = config.after(&recipe.settings)?;
+                let mut train = train_of(cli);
+                let model = &mut train.model;
+                // A module names itself: of its run, no setting says which model it is.
+                if model.synapse.is_none() && model.torchscript.is_none() {
+                    model.synapse = Some(recipe.model.name());
+                }
+                (train, config.values(&KEPT))
             }
         };
         Ok(Plan {

@@ -62,7 +62,11 @@ fn a_module_that_is_resumed_learns_what_it_would_have_learned() {
     let straight = trained(&folder, "straight", &[&module, "--steps=8"]);
     trained(&folder, "resumed", &[&module, "--steps=4"]);
     let resumed = trained(&folder, "resumed", &[&module, "--steps=8", "--resume"]);
+    // The module is in the folder of the run: nobody has to name it again.
+    trained(&folder, "unnamed", &[&module, "--steps=4"]);
+    let unnamed = trained(&folder, "unnamed", &["--steps=8", "--resume"]);
     let last = read(&straight, "last.safetensors");
+    assert!(last == read(&unnamed, "last.safetensors"));
     assert!(last == read(&resumed, "last.safetensors"));
     let names = String::from_utf8_lossy(&last);
     assert!(names.contains("module.norm.running_mean"));
