@@ -56,7 +56,7 @@ fn introduction(observation: &Observation, page: &mut Page) {
     page.paragraph(&format!(
         "Each neuron trains the same kind of model to {}, on a part of the {} that is its own. At \
          every step its router sends samples to peers, over mutual TLS, and joins what they predict; the model learns from \
-         its labels and from that, half and half. The neuron also keeps a running opinion of its peers, and puts it on the chain as its row of \
+         its labels and, as far as it learns its samples by heart, from that. The neuron also keeps a running opinion of its peers, and puts it on the chain as its row of \
          the weight matrix. Every {} blocks of {} s the chain turns all rows into incentive and pays by it.",
         plan.task.aim(),
         plan.task.samples(),
