@@ -1,6 +1,6 @@
 """The models of `neuron` in PyTorch, eager: what bin/models.rs is measured beside.
 
-    python3 models.py MODEL THREADS        reads `train` and `infer` line by line, and answers each with seconds;
+    python3 models.py MODEL THREADS DEVICE reads `train` and `infer` line by line, and answers each with seconds;
                                            `memory`, with the MiB that its steps need
 
 The local branch of each synapse with its student, as a neuron without peers trains it: forward, loss, backward, SGD with momentum.
@@ -127,7 +127,7 @@ class Gpt(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, tokens):
-        x = self.dropout(self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1])))
+        x = self.dropout(self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1], device=tokens.device)))
         student = self.ln_s(self.student(x.detach()))
         for block in self.blocks:
             x = block(x)
@@ -164,7 +164,7 @@ class Bert(nn.Module):
         self.bias, self.dropout = nn.Parameter(torch.zeros(VOCAB)), nn.Dropout(DROPOUT)
 
     def forward(self, tokens):
-        places = torch.arange(tokens.shape[1])
+        places = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.word(tokens) + self.position(places) + self.segment(torch.zeros_like(tokens))
         x = self.dropout(self.norm(x))
         student = self.student(x.detach())
@@ -195,10 +195,10 @@ def of_memory(what):
 
 
 def main():
-    name, threads = sys.argv[1], int(sys.argv[2])
+    name, threads, device = sys.argv[1], int(sys.argv[2]), torch.device(sys.argv[3])
     torch.set_num_threads(threads)
     before = of_memory("VmRSS")
-    model, inputs, labels = made(name)
+    model, inputs, labels = (part.to(device) for part in made(name))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
     def train():
@@ -206,6 +206,8 @@ def main():
         target = model(inputs)
         F.nll_loss(target.flatten(0, -2), labels.flatten()).backward()
         optimiser.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
     def infer():
         with torch.no_grad():
@@ -215,7 +217,9 @@ def main():
     for line in sys.stdin:
         work = line.strip()
         if work == "memory":
-            print(of_memory("VmHWM") - before, flush=True)
+            on_gpu = device.type == "cuda"
+            most = torch.cuda.max_memory_allocated(device) / 2**20 if on_gpu else of_memory("VmHWM") - before
+            print(most, flush=True)
             continue
         model.train(work == "train")
         began = time.perf_counter()

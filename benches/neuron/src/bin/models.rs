@@ -10,9 +10,9 @@
 //!   without a wire: from tensor of the wire to tensor of the wire, both.
 //!
 //! PyTorch runs eagerly in a process of its own (`models.py`), which does one step when this one has done one, so that rounds
-//! are interleaved; figures are medians over rounds, and a ratio is the median of each round's ratio. Memory is what steps need:
+//! are interleaved, both on the device of `--device`, which is waited for; figures are medians over rounds, and a ratio is the median of each round's ratio. Memory is what steps need:
 //! the most that was resident while they were made, less what was before there was a model (libtorch, Python). It holds
-//! parameters, gradients, momentum and everything that a step computes.
+//! parameters, gradients, momentum and everything that a step computes. On a GPU, libtorch tells Python alone what it took there.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -25,7 +25,9 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use neuron_benches::{neurons::Neurons, served::Served, statistics::median, table::table};
 use neuron_learn::{
+    device::{self, DeviceChoice},
     optim::{Sgd, SgdConfig, zero_gradients},
+    source::Batch,
     synapse::{
         Bert, BertConfig, Cifar, CifarConfig, Gpt, Gpt2Config, Labels, Mnist, MnistConfig, Mode,
         Synapse,
@@ -38,7 +40,7 @@ use neuron_peer::{
 };
 use neuron_proto::{DType, Modality, Output};
 use serde_json::{Value, json};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Cuda, Device, Kind, Tensor, no_grad};
 use tokio::runtime::Runtime;
 
 /// Tokens of the vocabulary, of a text, texts, digits and colour images of a batch: as models.py has them.
@@ -70,6 +72,9 @@ struct Arguments {
     /// Threads that each computes with.
     #[arg(long, default_value_t = 2)]
     threads: u32,
+    /// Where both compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
     /// The Python that has PyTorch: by default that of LIBTORCH, or python3.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -100,8 +105,8 @@ struct Measured {
     infer: Rounds,
     /// Seconds of a batch: served, and without a wire.
     served: Rounds,
-    /// MiB that steps need: ours, theirs.
-    memory: [f64; 2],
+    /// MiB that steps need: ours, which only Linux tells, theirs.
+    memory: (Option<f64>, f64),
 }
 
 fn main() -> Result<()> {
@@ -129,7 +134,9 @@ fn main() -> Result<()> {
 fn one(name: &str, arguments: &Arguments) -> Result<()> {
     neuron_learn::memory::keep_freed_memory();
     tch::set_num_threads(i32::try_from(arguments.threads)?);
-    let line = measure(name, arguments, &Runtime::new()?)?.json();
+    // Before anything else of libtorch: it looks for CUDA once.
+    let device = device::open(arguments.device)?;
+    let line = measure(name, arguments, device, &Runtime::new()?)?.json();
     match arguments.json {
         true => println!("{line}"),
         false => println!("{}", in_a_table(&[line])),
@@ -158,7 +165,7 @@ struct Learner {
 }
 
 impl Learner {
-    fn new(name: &str) -> Result<Learner> {
+    fn new(name: &str, device: Device) -> Result<Learner> {
         let images =
             |n, channels, side| Tensor::rand([n, channels, side, side], (Kind::Float, Device::Cpu));
         let classes =
@@ -168,12 +175,12 @@ impl Learner {
             .reshape([TEXTS, SEQ]);
         let (synapse, inputs, labels): (Box<dyn Synapse>, _, _) = match name {
             "mnist" => (
-                Box::new(Mnist::new(MnistConfig::default(), 1, Device::Cpu)),
+                Box::new(Mnist::new(MnistConfig::default(), 1, device)),
                 images(IMAGES, 1, 28),
                 classes(IMAGES),
             ),
             "cifar" => (
-                Box::new(Cifar::new(CifarConfig::default(), 1, Device::Cpu)),
+                Box::new(Cifar::new(CifarConfig::default(), 1, device)),
                 images(COLOURS, 3, 32),
                 classes(COLOURS),
             ),
@@ -187,7 +194,7 @@ impl Learner {
                 let place = Tensor::arange(SEQ, (Kind::Int64, Device::Cpu)).remainder(7);
                 let ignored = tokens.full_like(neuron_learn::loss::IGNORED);
                 let gaps = tokens.where_self(&place.eq(0), &ignored);
-                let bert = Bert::new(config, 1, Device::Cpu);
+                let bert = Bert::new(config, 1, device);
                 (Box::new(bert), tokens, Labels::from(&gaps))
             }
             "gpt" => {
@@ -198,10 +205,11 @@ impl Learner {
                     ..Gpt2Config::default()
                 };
                 let labels = Labels::of_next(&tokens);
-                (Box::new(Gpt::new(config, 1, Device::Cpu)), tokens, labels)
+                (Box::new(Gpt::new(config, 1, device)), tokens, labels)
             }
             other => anyhow::bail!("there is no model {other}: there are mnist, cifar, bert, gpt"),
         };
+        let Batch { inputs, labels } = Batch { inputs, labels }.to_device(device);
         Ok(Learner {
             synapse,
             inputs,
@@ -220,6 +228,7 @@ impl Learner {
         let loss = output.loss.context("there are labels")?;
         loss.backward();
         self.sgd.step(&parameters, LEARNING_RATE);
+        wait_for(self.synapse.device());
         let seconds = began.elapsed().as_secs_f64();
         ensure!(
             loss.double_value(&[]).is_finite(),
@@ -242,6 +251,13 @@ impl Learner {
     }
 }
 
+/// Until a device has done what it was told to.
+fn wait_for(device: Device) {
+    if let Device::Cuda(number) = device {
+        Cuda::synchronize(i64::try_from(number).expect("a handful of devices"));
+    }
+}
+
 /// The same in PyTorch.
 struct Python {
     child: Child,
@@ -250,11 +266,11 @@ struct Python {
 }
 
 impl Python {
-    fn start(name: &str, arguments: &Arguments) -> Result<Python> {
+    fn start(name: &str, arguments: &Arguments, device: Device) -> Result<Python> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("models.py");
         let mut child = Command::new(python(arguments))
             .arg(program)
-            .args([name, &arguments.threads.to_string()])
+            .args([name, &arguments.threads.to_string(), &device::name(device)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -299,10 +315,15 @@ fn python(arguments: &Arguments) -> PathBuf {
         .unwrap_or_else(|| "python3".into())
 }
 
-fn measure(name: &str, arguments: &Arguments, runtime: &Runtime) -> Result<Measured> {
+fn measure(
+    name: &str,
+    arguments: &Arguments,
+    device: Device,
+    runtime: &Runtime,
+) -> Result<Measured> {
     let before = of_memory("VmRSS")?;
-    let mut learner = Learner::new(name)?;
-    let mut python = Python::start(name, arguments)?;
+    let mut learner = Learner::new(name, device)?;
+    let mut python = Python::start(name, arguments, device)?;
     let (mut train, mut infer) = (Rounds::default(), Rounds::default());
     for round in 0..WARM_UP + arguments.rounds.max(1) {
         let trained = [learner.train()?, python.does("train")?];
@@ -314,7 +335,9 @@ fn measure(name: &str, arguments: &Arguments, runtime: &Runtime) -> Result<Measu
             }
         }
     }
-    let memory = [of_memory("VmHWM")? - before, python.does("memory")?];
+    let ours = (device == Device::Cpu).then(|| of_memory("VmHWM"));
+    let ours = ours.transpose()?.map(|most| most - before);
+    let memory = (ours, python.does("memory")?);
     drop(python);
     Ok(Measured {
         model: name.to_owned(),
@@ -344,7 +367,7 @@ fn serve(learner: &Learner, arguments: &Arguments, runtime: &Runtime) -> Result<
         Modality::Text => DType::I64,
         Modality::Image | Modality::Tensor => DType::F32,
     };
-    let inputs = tensor::to_wire(&learner.inputs, dtype)?;
+    let inputs = tensor::to_wire(&learner.inputs.to_device(Device::Cpu), dtype)?;
     let direct = learner.synapse.copy();
     let model: Box<dyn Model> = Box::new(Served::copy_of(learner.synapse.as_ref()));
     let spec = model.synapses().remove(0);
@@ -421,8 +444,8 @@ impl Measured {
             "served_ms": ms(&self.served.ours),
             "direct_ms": ms(&self.served.theirs),
             "served_rate_of_direct": 1.0 / self.served.ratio(),
-            "memory_mib": self.memory[0],
-            "memory_pytorch_mib": self.memory[1],
+            "memory_mib": self.memory.0,
+            "memory_pytorch_mib": self.memory.1,
         })
     }
 }
@@ -447,7 +470,10 @@ fn in_a_table(lines: &[Value]) -> String {
         let number = |name: &str| line[name].as_f64().unwrap_or(f64::NAN);
         let ms = |name: &str| format!("{:.1}", number(name));
         let ratio = |name: &str| format!("{:.2}", number(name));
-        let mib = |name: &str| format!("{:.0}", number(name));
+        let mib = |name: &str| match line[name].as_f64() {
+            Some(mib) => format!("{mib:.0}"),
+            None => "–".to_owned(),
+        };
         [
             line["model"].as_str().unwrap_or_default().to_owned(),
             line["n_parameters"].to_string(),
