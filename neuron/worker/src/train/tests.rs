@@ -577,6 +577,63 @@ fn peers_move_the_model_by_what_is_imitated_and_by_nothing_else() {
 }
 
 #[test]
+fn peers_are_needed_once_a_shard_is_learned_by_heart_and_still_are_when_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    // Given one batch that is learned from again and again,
+    let few = || {
+        let few = digits().unwrap().train.select(&(0..32).collect::<Vec<_>>());
+        Parts {
+            batches: Box::new(Batches::new(few, 32, LastBatch::Keep, 5).unwrap()),
+            ..parts(folder.path())
+        }
+    };
+    // when it is known, and training ends between two evaluations,
+    let mut trainer = Trainer::new(config(205), few());
+    assert_eq!(trainer.need.share(1.0), 0.0);
+    trainer.train().unwrap();
+    assert_eq!(trainer.need.share(1.0), 1.0);
+    // then a run that goes on needs as much, and remembers the steps since.
+    let mut resumed = Trainer::new(config(210), few());
+    resumed.resume_latest().unwrap();
+    assert_eq!(resumed.need, trainer.need);
+    let mut measured = trainer.need;
+    measured.measured(1.0);
+    assert_ne!(measured, trainer.need, "there are steps since");
+}
+
+#[test]
+fn each_peer_is_tried_in_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[
+        Answers::Honest,
+        Answers::Honest,
+        Answers::Honest,
+        Answers::Honest,
+    ]);
+    let narrow = TrainerConfig {
+        topk: 1,
+        ..config(33)
+    };
+    let mut trainer = network.trainer(narrow, parts(folder.path()));
+    (0..33).for_each(|_| trainer.step().unwrap());
+    let asked = |at: u64| {
+        let events = events(folder.path()).into_iter();
+        let mut calls = events.filter_map(|event| match event {
+            Event::Calls(calls) if calls.step == at => Some(calls.outcomes),
+            _ => None,
+        });
+        let calls = calls.next().unwrap();
+        calls
+            .iter()
+            .map(|call| (call.uid, call.rows))
+            .collect::<Vec<_>>()
+    };
+    for (step, uid) in [(1, 1), (17, 2), (33, 3)] {
+        assert_eq!(asked(step), [(uid, 32)], "step {step}");
+    }
+}
+
+#[test]
 fn who_answers_garbage_is_thought_less_of() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[
