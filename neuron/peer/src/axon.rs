@@ -39,7 +39,7 @@ mod metrics;
 pub mod request;
 mod service;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use neuron_proto::{
     Limits,
@@ -75,6 +75,11 @@ use crate::{Identity, RosterWatch, identity::IdentityError, nucleus::Nucleus};
 /// How long to let the operating system recover when it has no connection to give, for instance because there are too
 /// many open files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// Neurons connect once and stay. Of a whole rack behind one address, all come back at once after a restart here.
+const HANDSHAKE_RATE: Rate = Rate {
+    per_second: NonZeroU32::new(16).expect("it is not zero"),
+    burst: NonZeroU32::new(256).expect("it is not zero"),
+};
 /// The health service's name for the whole server.
 const WHOLE_SERVER: &str = "";
 const AXON: &str = "neuron.v1.Axon";
@@ -104,6 +109,8 @@ pub struct AxonConfig {
     pub max_handshakes: usize,
     /// Handshakes at once from one address.
     pub max_handshakes_per_address: usize,
+    /// How fast handshakes from one address may follow each other; beyond, connections are closed as soon as they are there.
+    pub handshake_rate_per_address: Rate,
     /// How long a handshake may take where nobody else needs its place: long enough for a machine that has stalled.
     pub handshake_timeout: Duration,
     /// For how long a peer may let answers wait without taking any.
@@ -129,6 +136,7 @@ impl Default for AxonConfig {
             max_connections_of_strangers: 64,
             max_handshakes: 256,
             max_handshakes_per_address: 16,
+            handshake_rate_per_address: HANDSHAKE_RATE,
             handshake_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),
@@ -389,7 +397,11 @@ async fn accept(
     connections: &Arc<Connections>,
     shutdown: &CancellationToken,
 ) {
-    let handshakes = Handshakes::new(config.max_handshakes, config.max_handshakes_per_address);
+    let handshakes = Handshakes::new(
+        config.max_handshakes,
+        config.max_handshakes_per_address,
+        config.handshake_rate_per_address,
+    );
     let places = Arc::new(tokio::sync::Semaphore::new(
         config
             .max_connections
@@ -403,6 +415,7 @@ async fn accept(
             changed = roster.changed(), if has_roster => {
                 has_roster = changed.is_ok();
                 connections.admission.forget_idle();
+                handshakes.forget_idle();
                 continue;
             },
             accepted = listener.accept() => match accepted {

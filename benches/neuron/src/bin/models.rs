@@ -6,8 +6,8 @@
 //!
 //! * *train*: a step of the local branch with its student: forward, loss, backward, SGD with momentum.
 //! * *infer*: a prediction of the same batch, without gradients.
-//! * *served*: the same batch asked over mutual TLS on loopback, four requests in flight, beside predictions of the nucleus' model
-//!   without a wire: from tensor of the wire to tensor of the wire, both.
+//! * *served*: the same batch asked over mutual TLS on loopback, sixteen times by four callers at once, beside as many answers
+//!   of the nucleus' model without a wire: from tensor of the wire to tensor of the wire, both.
 //!
 //! PyTorch runs eagerly in a process of its own (`models.py`), which does one step when this one has done one, so that rounds
 //! are interleaved, both on the device of `--device`, which is waited for; figures are medians over rounds, and a ratio is the median of each round's ratio. Memory is what steps need:
@@ -53,6 +53,9 @@ const COLOURS: i64 = 16;
 const LEARNING_RATE: f64 = 0.01;
 /// Requests in flight: enough that the nucleus always has the next batch.
 const IN_FLIGHT: usize = 4;
+/// Requests of each of these, one after the other: enough that the first and the last, during which the model has nothing
+/// to do, are few.
+const EACH: usize = 4;
 /// Longer than any call takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Rounds that do not count.
@@ -387,21 +390,21 @@ fn serve(learner: &Learner, arguments: &Arguments, runtime: &Runtime) -> Result<
     for round in 0..WARM_UP + arguments.rounds.max(1) {
         let asked = runtime.block_on(ask(&dendrite, modality, peer, &inputs, &row_shape))?;
         let began = Instant::now();
-        for _ in 0..IN_FLIGHT {
+        for _ in 0..IN_FLIGHT * EACH {
             direct.serve(modality, Output::Encoding, &inputs)?;
         }
         let computed = began.elapsed().as_secs_f64();
         if round >= WARM_UP {
             #[expect(clippy::cast_precision_loss, reason = "a few")]
-            let each = IN_FLIGHT as f64;
-            rounds.ours.push(asked / each);
-            rounds.theirs.push(computed / each);
+            let n_requests = (IN_FLIGHT * EACH) as f64;
+            rounds.ours.push(asked / n_requests);
+            rounds.theirs.push(computed / n_requests);
         }
     }
     Ok(rounds)
 }
 
-/// Seconds of as many requests as are in flight.
+/// Seconds of [`EACH`] requests one after the other, in as many lanes as are in flight.
 async fn ask(
     dendrite: &Dendrite,
     modality: Modality,
@@ -410,22 +413,26 @@ async fn ask(
     row_shape: &[u32],
 ) -> Result<f64> {
     let began = Instant::now();
-    let requests = (0..IN_FLIGHT).map(|_| {
-        let call = Call {
-            peer,
-            inputs: inputs.clone(),
-        };
-        dendrite.forward(modality, vec![call], row_shape, DEADLINE, Finish::All)
+    let lanes = (0..IN_FLIGHT).map(|_| async {
+        for _ in 0..EACH {
+            let call = Call {
+                peer,
+                inputs: inputs.clone(),
+            };
+            let outcomes = dendrite
+                .forward(modality, vec![call], row_shape, DEADLINE, Finish::All)
+                .await;
+            let outcome = &outcomes[0];
+            ensure!(
+                outcome.is_success(),
+                "{}: {}",
+                outcome.code,
+                outcome.message
+            );
+        }
+        Ok(())
     });
-    for outcomes in futures::future::join_all(requests).await {
-        let outcome = &outcomes[0];
-        ensure!(
-            outcome.is_success(),
-            "{}: {}",
-            outcome.code,
-            outcome.message
-        );
-    }
+    futures::future::try_join_all(lanes).await?;
     Ok(began.elapsed().as_secs_f64())
 }
 

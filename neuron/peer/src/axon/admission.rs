@@ -28,13 +28,19 @@ use crate::{RosterWatch, nucleus::Refusal};
 /// After how long to ask again where nobody can tell: a few batches of an ordinary model.
 pub(super) const OVERLOAD_RETRY: Duration = Duration::from_millis(100);
 
-/// A token bucket: `burst` requests at once, and `per_second` more each second.
+/// A token bucket: `burst` at once, and `per_second` more each second.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// How fast the bucket fills.
     pub per_second: NonZeroU32,
     /// How many it holds.
     pub burst: NonZeroU32,
+}
+
+impl Rate {
+    pub(super) fn quota(self) -> Quota {
+        Quota::per_second(self.per_second).allow_burst(self.burst)
+    }
 }
 
 /// Which callers an axon answers.
@@ -78,10 +84,7 @@ pub(super) struct Admission {
 impl Admission {
     /// For the axon of the neuron `own`.
     pub(super) fn new(own: PublicKey, policy: Policy, roster: RosterWatch) -> Admission {
-        let rates = policy
-            .rate
-            .map(|rate| Quota::per_second(rate.per_second).allow_burst(rate.burst))
-            .map(RateLimiter::keyed);
+        let rates = policy.rate.map(|rate| RateLimiter::keyed(rate.quota()));
         Admission {
             own,
             policy,

@@ -63,7 +63,7 @@ pub(super) struct Gate {
 
 /// Where a path leads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Method {
+pub(super) enum Method {
     Describe,
     Forward,
     Backward,
@@ -71,6 +71,13 @@ enum Method {
 }
 
 impl Method {
+    pub(super) const ALL: [Method; 4] = [
+        Method::Describe,
+        Method::Forward,
+        Method::Backward,
+        Method::Standard,
+    ];
+
     fn of(path: &str) -> Method {
         match path {
             "/neuron.v1.Axon/Describe" => Method::Describe,
@@ -81,7 +88,7 @@ impl Method {
     }
 
     /// As a label.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Method::Describe => "describe",
             Method::Forward => "forward",
@@ -129,7 +136,7 @@ impl Gate {
             (response, self.payer(None))
         });
         let metrics = &self.services.metrics;
-        metrics.answered(method.name(), code_of(&response), started.elapsed());
+        metrics.answered(method, code_of(&response), started.elapsed());
         response.map(|body| ResponseBody::new(body, payer, self.uptake, metrics.clone()))
     }
 

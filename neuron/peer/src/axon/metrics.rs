@@ -8,7 +8,7 @@
 //! | `neuron_axon_memory_bytes` | bytes of requests and answers that are held |
 //! | `neuron_axon_memory_peak_bytes` | the most that were |
 //! | `neuron_axon_connections` | connections that are open |
-//! | `neuron_axon_connections_refused_total{reason}` | connections closed before their handshake or right after it |
+//! | `neuron_axon_connections_refused_total{reason}` | connections closed before their handshake, by which bound they met, or right after it |
 //! | `neuron_axon_connections_closed_total{reason}` | connections that this side ended: `deregistered`, `stalled`, `grace` |
 //! | `neuron_axon_handshake_failures_total{reason}` | TLS handshakes that failed, by what was wrong |
 //! | `neuron_axon_gradients_total{outcome}` | gradients `queued`, and `dropped` because the trainer is behind |
@@ -25,21 +25,29 @@ use std::{
 
 use neuron_proto::Code;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     core::Collector, exponential_buckets,
 };
 
+use super::gate::Method;
+use crate::by_code::ByCode;
+
 /// Counters of one axon. Cheap to clone: clones count together.
 #[derive(Clone, Debug)]
-pub struct AxonMetrics {
+pub struct AxonMetrics(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
     requests: IntCounterVec,
     request_seconds: HistogramVec,
+    /// For each [`Method`], in its order.
+    methods: [OfMethod; Method::ALL.len()],
     received_bytes: IntCounter,
     sent_bytes: IntCounter,
     memory: IntGauge,
     memory_peak: IntGauge,
     /// What `memory_peak` shows: a gauge alone has no maximum.
-    peak: Arc<AtomicI64>,
+    peak: AtomicI64,
     connections: IntGauge,
     connections_refused: IntCounterVec,
     connections_closed: IntCounterVec,
@@ -47,12 +55,25 @@ pub struct AxonMetrics {
     gradients: IntCounterVec,
 }
 
+#[derive(Debug)]
+struct OfMethod {
+    codes: ByCode,
+    seconds: Histogram,
+}
+
 impl AxonMetrics {
     /// All at zero, and collected by nobody yet.
     pub fn new() -> AxonMetrics {
-        AxonMetrics {
-            requests: labelled("requests_total", "Requests answered", &["method", "code"]),
-            request_seconds: request_seconds(),
+        let requests = labelled("requests_total", "Requests answered", &["method", "code"]);
+        let request_seconds = request_seconds();
+        let of_method = |method: Method| OfMethod {
+            codes: ByCode::new(|code| requests.with_label_values(&[method.name(), code])),
+            seconds: request_seconds.with_label_values(&[method.name()]),
+        };
+        AxonMetrics(Arc::new(Counters {
+            methods: Method::ALL.map(of_method),
+            requests,
+            request_seconds,
             received_bytes: counter("received_bytes_total", "Bytes of requests"),
             sent_bytes: counter("sent_bytes_total", "Bytes of answers"),
             memory: gauge(
@@ -60,7 +81,7 @@ impl AxonMetrics {
                 "Bytes of requests and answers that are held",
             ),
             memory_peak: gauge("memory_peak_bytes", "The most bytes that were held at once"),
-            peak: Arc::default(),
+            peak: AtomicI64::default(),
             connections: gauge("connections", "Connections that are open"),
             connections_refused: labelled(
                 "connections_refused_total",
@@ -78,7 +99,7 @@ impl AxonMetrics {
                 &["reason"],
             ),
             gradients: labelled("gradients_total", "Gradients of peers", &["outcome"]),
-        }
+        }))
     }
 
     /// Lets a registry collect these metrics.
@@ -88,89 +109,89 @@ impl AxonMetrics {
     /// The registry has some of the same names already.
     pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
         let collectors: [Box<dyn Collector>; 11] = [
-            Box::new(self.requests.clone()),
-            Box::new(self.request_seconds.clone()),
-            Box::new(self.received_bytes.clone()),
-            Box::new(self.sent_bytes.clone()),
-            Box::new(self.memory.clone()),
-            Box::new(self.memory_peak.clone()),
-            Box::new(self.connections.clone()),
-            Box::new(self.connections_refused.clone()),
-            Box::new(self.connections_closed.clone()),
-            Box::new(self.handshake_failures.clone()),
-            Box::new(self.gradients.clone()),
+            Box::new(self.0.requests.clone()),
+            Box::new(self.0.request_seconds.clone()),
+            Box::new(self.0.received_bytes.clone()),
+            Box::new(self.0.sent_bytes.clone()),
+            Box::new(self.0.memory.clone()),
+            Box::new(self.0.memory_peak.clone()),
+            Box::new(self.0.connections.clone()),
+            Box::new(self.0.connections_refused.clone()),
+            Box::new(self.0.connections_closed.clone()),
+            Box::new(self.0.handshake_failures.clone()),
+            Box::new(self.0.gradients.clone()),
         ];
         collectors
             .into_iter()
             .try_for_each(|collector| registry.register(collector))
     }
 
-    pub(super) fn answered(&self, method: &'static str, code: Code, elapsed: Duration) {
-        self.requests
-            .with_label_values(&[method, &code.to_string()])
-            .inc();
-        self.request_seconds
-            .with_label_values(&[method])
-            .observe(elapsed.as_secs_f64());
+    pub(super) fn answered(&self, method: Method, code: Code, elapsed: Duration) {
+        let of_method = &self.0.methods[method as usize];
+        of_method.codes.inc(code);
+        of_method.seconds.observe(elapsed.as_secs_f64());
     }
 
     pub(super) fn received(&self, n_bytes: usize) {
-        self.received_bytes.inc_by(n_bytes as u64);
+        self.0.received_bytes.inc_by(n_bytes as u64);
     }
 
     pub(super) fn sent(&self, n_bytes: usize) {
-        self.sent_bytes.inc_by(n_bytes as u64);
+        self.0.sent_bytes.inc_by(n_bytes as u64);
     }
 
     /// Some bytes more are held, `held` with them.
     pub(super) fn took_memory(&self, n_bytes: usize, held: usize) {
-        self.memory.add(signed(n_bytes));
-        self.peak.fetch_max(signed(held), Ordering::SeqCst);
+        self.0.memory.add(signed(n_bytes));
+        self.0.peak.fetch_max(signed(held), Ordering::SeqCst);
         // Whoever shows less than there was meanwhile shows it again.
         loop {
-            let peak = self.peak.load(Ordering::SeqCst);
-            if self.memory_peak.get() >= peak {
+            let peak = self.0.peak.load(Ordering::SeqCst);
+            if self.0.memory_peak.get() >= peak {
                 break;
             }
-            self.memory_peak.set(peak);
+            self.0.memory_peak.set(peak);
         }
     }
 
     /// Some bytes are no longer held.
     pub(super) fn gave_memory(&self, n_bytes: usize) {
-        self.memory.sub(signed(n_bytes));
+        self.0.memory.sub(signed(n_bytes));
     }
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> i64 {
-        self.memory.get()
+        self.0.memory.get()
     }
 
     #[cfg(test)]
     pub(super) fn memory_peak(&self) -> i64 {
-        self.memory_peak.get()
+        self.0.memory_peak.get()
     }
 
     /// Counted as open until it is dropped.
     pub(super) fn opened(&self) -> OpenConnection {
-        self.connections.inc();
-        OpenConnection(self.connections.clone())
+        self.0.connections.inc();
+        OpenConnection(self.0.connections.clone())
     }
 
     pub(super) fn refused_connection(&self, reason: &'static str) {
-        self.connections_refused.with_label_values(&[reason]).inc();
+        self.0
+            .connections_refused
+            .with_label_values(&[reason])
+            .inc();
     }
 
     pub(super) fn closed_connection(&self, reason: &'static str) {
-        self.connections_closed.with_label_values(&[reason]).inc();
+        self.0.connections_closed.with_label_values(&[reason]).inc();
     }
 
     pub(super) fn failed_handshake(&self, reason: &'static str) {
-        self.handshake_failures.with_label_values(&[reason]).inc();
+        self.0.handshake_failures.with_label_values(&[reason]).inc();
     }
 
     pub(super) fn gradient(&self, outcome: &'static str) {
-        self.gradients.with_label_values(&[outcome]).inc();
+        self.0.gradients.with_label_values(&[outcome]).inc();
     }
 }
 

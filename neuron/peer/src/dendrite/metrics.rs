@@ -9,6 +9,7 @@ use prometheus::{
 };
 
 use super::exchange::Method;
+use crate::by_code::ByCode;
 
 /// Seconds: from a call on loopback to the longest that anybody waits.
 const SECONDS: [f64; 14] = [
@@ -30,8 +31,7 @@ pub(super) struct Metrics {
 }
 
 struct OfMethod {
-    /// For each [`Code`], in its order.
-    codes: Vec<IntCounter>,
+    codes: ByCode,
     seconds: Histogram,
 }
 
@@ -56,10 +56,7 @@ impl Metrics {
             &["method"],
         )?;
         let of_method = |method: &Method| OfMethod {
-            codes: Code::ALL
-                .iter()
-                .map(|code| calls.with_label_values(&[method.name(), &code.to_string()]))
-                .collect(),
+            codes: ByCode::new(|code| calls.with_label_values(&[method.name(), code])),
             seconds: seconds.with_label_values(&[method.name()]),
         };
         Ok(Metrics {
@@ -95,12 +92,8 @@ impl Metrics {
 
     /// Counts a call.
     pub(super) fn ended(&self, method: Method, code: Code) {
-        let Some(of_method) = self.methods.get(method as usize) else {
-            return;
-        };
-        let place = usize::try_from(i32::from(code)).ok();
-        if let Some(counter) = place.and_then(|place| of_method.codes.get(place)) {
-            counter.inc();
+        if let Some(of_method) = self.methods.get(method as usize) {
+            of_method.codes.inc(code);
         }
     }
 

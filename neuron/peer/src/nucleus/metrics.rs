@@ -23,11 +23,13 @@ use prometheus::{
 };
 
 use super::queue::Closed;
+use crate::by_code::ByCode;
 
 /// Counters, gauges and histograms of one nucleus. Cheap to clone: clones count together.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     requests: IntCounterVec,
+    by_code: ByCode,
     batches: IntCounterVec,
     queue_requests: IntGauge,
     queue_bytes: IntGauge,
@@ -67,7 +69,7 @@ impl Metrics {
 
     /// Answers given with this code so far.
     pub fn answered(&self, code: Code) -> u64 {
-        self.requests.with_label_values(&[&code.to_string()]).get()
+        self.by_code.get(code)
     }
 
     /// Requests whose caller left before the answer.
@@ -86,7 +88,7 @@ impl Metrics {
     }
 
     pub(super) fn count(&self, code: Code) {
-        self.requests.with_label_values(&[&code.to_string()]).inc();
+        self.by_code.inc(code);
     }
 
     pub(super) fn show(&self, n_requests: usize, n_bytes: usize) {
@@ -111,8 +113,10 @@ impl Metrics {
 
 impl Default for Metrics {
     fn default() -> Metrics {
+        let requests = counters("requests_total", "Answers given, by code.", "code");
         Metrics {
-            requests: counters("requests_total", "Answers given, by code.", "code"),
+            by_code: ByCode::new(|code| requests.with_label_values(&[code])),
+            requests,
             batches: counters(
                 "batches_total",
                 "Batches, by why they were closed.",

@@ -1,9 +1,13 @@
 //! How connections are limited, and how they end.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use neuron_peer::{Roster, axon::AxonConfig, nucleus::NucleusConfig};
+use neuron_peer::{
+    Roster,
+    axon::{AxonConfig, Rate},
+    nucleus::NucleusConfig,
+};
 use neuron_proto::{Code, Tensor, v1::axon_client::AxonClient};
 use tokio::{
     io::AsyncReadExt,
@@ -159,6 +163,42 @@ async fn one_address_has_only_so_many_handshakes() {
     }
     let line = r#"neuron_axon_connections_refused_total{reason="handshakes_of_address"} 1"#;
     axon.counted(line).await;
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_begins_handshakes_only_so_fast() {
+    let config = AxonConfig {
+        handshake_rate_per_address: Rate {
+            per_second: NonZeroU32::MIN,
+            burst: NonZeroU32::MIN,
+        },
+        ..patient()
+    };
+    let axon = Setup {
+        config,
+        ..Setup::default()
+    }
+    .start()
+    .await;
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        streams.push(TcpStream::connect(axon.address).await.unwrap());
+    }
+    // Who may begin is waited for; who may not is hung up on.
+    let mut ends: FuturesUnordered<_> = streams
+        .iter_mut()
+        .map(|stream| async { stream.read(&mut [0]).await.unwrap_or(0) })
+        .collect();
+    assert_eq!(within(ends.next()).await, Some(0));
+    let refused = |n| {
+        let name = "neuron_axon_connections_refused_total";
+        axon.counts(&format!(
+            r#"{name}{{reason="handshake_rate_of_address"}} {n}"#
+        ))
+    };
+    assert!((1..16).any(refused));
+    drop(ends);
     axon.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     io,
     net::{Shutdown, SocketAddr},
+    num::NonZeroU32,
     pin::Pin,
     sync::{
         Arc,
@@ -21,7 +22,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use neuron_peer::{
     Identity, Member, Roster,
-    axon::{self, AxonConfig, AxonError, GradientSender, Security},
+    axon::{self, AxonConfig, AxonError, GradientSender, Rate, Security},
     identity::{
         Purpose,
         certificate::{self, Validity},
@@ -217,6 +218,10 @@ pub(crate) fn patient() -> AxonConfig {
     AxonConfig {
         handshake_timeout: PATIENCE,
         max_handshakes_per_address: 64,
+        handshake_rate_per_address: Rate {
+            per_second: NonZeroU32::MIN,
+            burst: NonZeroU32::new(1_000_000).unwrap(),
+        },
         ..AxonConfig::default()
     }
 }
