@@ -69,7 +69,7 @@ fn forward(message: v1::ForwardRequest, limits: &Limits) {
     let ticket = NUCLEUS.0.submit(Request {
         modality: read.modality,
         tokenizer: read.tokenizer,
-        output: read.output,
+        wanted: read.wanted,
         inputs: read.inputs,
         priority: 0,
         deadline: Instant::now() + Duration::from_secs(1),

@@ -6,7 +6,8 @@
 //!
 //! * [`Tensor`]: a dense array whose length is what its shape and [`DType`] say. Its bytes are moved, not copied.
 //! * [`Modality`]: which entry point of a model a tensor is for.
-//! * [`Output`]: what is wanted of it.
+//! * [`Output`]: what a model has to give; [`Wanted`]: what is asked for of that, all classes or the likeliest.
+//! * [`Likeliest`]: the likeliest classes of distributions.
 //! * [`Fingerprint`]: which tokeniser token ids are of.
 //! * [`Code`]: how a call ended, and which gRPC status says so.
 //! * [`Limits`]: what a receiver takes.
@@ -28,20 +29,24 @@
 mod code;
 mod dtype;
 mod fingerprint;
+mod likeliest;
 mod limits;
 mod modality;
 mod output;
 mod tensor;
 pub mod v1;
+mod wanted;
 
 pub use code::{NEURON_CODE, RETRY_AFTER_MS, retry_after, set_retry_after};
 pub use dtype::{DType, UnknownDType};
 pub use fingerprint::{Fingerprint, FingerprintLength};
+pub use likeliest::{Likeliest, LikeliestError, MAX_SUM};
 pub use limits::{Limits, MAX_DESCRIPTION_BYTES, MAX_MESSAGE_TEXT, MAX_RANK};
 pub use modality::{Modality, UnknownModality};
 pub use output::{Output, UnknownOutput};
 pub use tensor::{MAX_MAGNITUDE, Tensor, TensorError};
 pub use v1::Code;
+pub use wanted::{Classes, Wanted, WantedError};
 
 /// Version of the protocol that this crate speaks: [`v1::DescribeResponse::protocol_version`].
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -57,7 +57,7 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Output, PROTOCOL_VERSION, Tensor, v1};
+use neuron_proto::{Code, MAX_DESCRIPTION_BYTES, Output, PROTOCOL_VERSION, Tensor, Wanted, v1};
 use neuron_wallet::PublicKey;
 use prometheus::Registry;
 use tokio::{sync::Semaphore, time::Instant};
@@ -150,11 +150,12 @@ impl Dendrite {
         .await
     }
 
-    /// Asks for any output, as [`forward`](Self::forward) asks for encodings.
+    /// Asks for any output, or for the likeliest classes of one, as [`forward`](Self::forward) asks for encodings. `row_shape` is
+    /// that of all classes, of which [`Outcome::classes`] says which were told.
     pub async fn ask(
         &self,
         entry: impl Into<Entry>,
-        output: Output,
+        wanted: impl Into<Wanted>,
         calls: Vec<Call>,
         row_shape: &[u32],
         deadline: Duration,
@@ -162,7 +163,7 @@ impl Dendrite {
     ) -> Vec<Outcome> {
         let question = Question {
             entry: entry.into(),
-            output,
+            wanted: wanted.into(),
             row_shape,
             deadline: Instant::now() + deadline.min(LONGEST),
         };

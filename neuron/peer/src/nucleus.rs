@@ -16,7 +16,8 @@
 //! * **No waiting for a place.** The queue is bounded by requests and by the bytes of inputs and of the answers that they
 //!   ask for. Beyond, a request is refused at once, with an estimate of when to try again.
 //! * **No endless answers.** How long an answer will be is known before its request is queued, and bounded by
-//!   [`NucleusConfig::max_answer_bytes`]: a few token ids may ask for gigabytes of distributions over a vocabulary.
+//!   [`NucleusConfig::max_answer_bytes`]: a few token ids may ask for gigabytes of distributions over a vocabulary. Where only
+//!   their likeliest classes are asked for, no more of the distributions than that are there at once.
 //! * **Stake first, nobody last for ever.** The order below.
 //! * **No half update.** A new model takes its place between two batches.
 //!
@@ -25,7 +26,7 @@
 //!
 //! # Order
 //!
-//! A batch holds requests of one modality, output, input type and row shape. Its requests are ready once there are enough
+//! A batch holds requests of one modality that want the same, of one input type and row shape. Its requests are ready once there are enough
 //! for a full batch, or one has waited [`NucleusConfig::max_wait`] or half of the time until its deadline. It is led by one request of all that are ready
 //! and filled up with others like it: by the caller's stake, highest first, and among equals by arrival, with this rule
 //! of ageing. **Every fourth batch is led by the oldest request of all that are ready**, and every fourth place in a batch
@@ -97,7 +98,12 @@ impl Nucleus {
         let specs: Arc<[SynapseSpec]> = model.synapses().into();
         config.check(&specs)?;
         let shared = Arc::new(Shared::new(config.clone()));
-        let worker = Worker::new(model, Arc::clone(&specs), Arc::clone(&shared));
+        let worker = Worker::new(
+            model,
+            Arc::clone(&specs),
+            config.max_answer_bytes,
+            Arc::clone(&shared),
+        );
         let thread = thread::Builder::new()
             .name("nucleus".to_owned())
             .spawn(|| worker.run())
@@ -132,7 +138,7 @@ impl Nucleus {
     /// * `NotImplemented`: no such synapse, or it has no such output.
     /// * `TokenizerMismatch`: token ids of another tokeniser.
     /// * `RequestShapeException`, `EmptyRequest`, `InvalidRequest`: not what the synapse takes, or its answer would be too
-    ///   long.
+    ///   long, or of more classes than there are.
     pub fn check(&self, request: Request) -> Result<Checked, Refusal> {
         let checked = self.answer_bytes(&request).map(|answer_bytes| Checked {
             request,
@@ -200,15 +206,15 @@ impl Nucleus {
         let Request {
             modality,
             tokenizer,
-            output,
+            wanted,
             inputs,
             ..
         } = request;
         let spec = self.spec_of(*modality)?;
-        spec.check_output(*output)?;
+        spec.check_wanted(*wanted)?;
         spec.check_tokenizer(*tokenizer)?;
         spec.check_inputs(inputs, self.config.max_request_rows)?;
-        let answer = spec.check_answer(*output, inputs, self.config.max_answer_bytes)?;
+        let answer = spec.check_answer(*wanted, inputs, self.config.max_answer_bytes)?;
         let (actual, max) = (inputs.n_bytes(), self.config.max_queue_bytes);
         if actual.saturating_add(answer) > max {
             let message = format!(

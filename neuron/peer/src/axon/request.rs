@@ -3,7 +3,7 @@
 //! Pure functions of a message and of what the axon takes. Nothing here panics or allocates by what a message claims.
 
 use neuron_proto::{
-    Code, DType, Fingerprint, Limits, MAX_RANK, Modality, Output, Tensor, TensorError, v1,
+    Code, DType, Fingerprint, Limits, MAX_RANK, Modality, Tensor, TensorError, Wanted, v1,
 };
 
 use crate::nucleus::{NucleusConfig, Refusal, SynapseSpec};
@@ -16,7 +16,7 @@ pub struct Forward {
     /// The tokeniser that it says its token ids are of; the nucleus knows whether they are.
     pub tokenizer: Option<Fingerprint>,
     /// What is wanted of each row; the nucleus knows whether it is offered.
-    pub output: Output,
+    pub wanted: Wanted,
     /// Well formed and within the limits; the nucleus holds it against the synapse.
     pub inputs: Tensor,
     /// Precision of the answer; a float.
@@ -69,7 +69,7 @@ pub fn read_forward(message: v1::ForwardRequest, limits: &Limits) -> Result<Forw
     Ok(Forward {
         modality: read_modality(message.modality)?,
         tokenizer: read_tokenizer(&message.tokenizer)?,
-        output: read_output(message.output)?,
+        wanted: read_wanted(message.output, message.n_likeliest)?,
         reply: read_precision(message.reply)?,
         inputs: read_tensor(message.inputs, "inputs", limits)?,
     })
@@ -127,8 +127,9 @@ fn read_tokenizer(field: &[u8]) -> Result<Option<Fingerprint>, Refusal> {
     Fingerprint::read(field).map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string()))
 }
 
-fn read_output(number: i32) -> Result<Output, Refusal> {
-    Output::try_from(number).map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string()))
+fn read_wanted(output: i32, n_likeliest: u32) -> Result<Wanted, Refusal> {
+    Wanted::read(output, n_likeliest)
+        .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string()))
 }
 
 fn read_precision(number: i32) -> Result<DType, Refusal> {
@@ -233,9 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn an_output_of_another_version_is_refused() {
-        assert_eq!(read_output(0).unwrap(), Output::Encoding);
-        assert_eq!(read_output(77).unwrap_err().code, Code::InvalidRequest);
+    fn what_no_version_or_no_encoding_has_is_refused() {
+        assert_eq!(read_wanted(0, 0).unwrap(), Wanted::Encoding);
+        for (output, n_likeliest) in [(77, 0), (77, 3), (0, 3), (1, 1)] {
+            let refusal = read_wanted(output, n_likeliest).unwrap_err();
+            assert_eq!(refusal.code, Code::InvalidRequest);
+        }
     }
 
     #[test]

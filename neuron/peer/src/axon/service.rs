@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use neuron_proto::{Code, Fingerprint, Limits, PROTOCOL_VERSION, v1};
+use neuron_proto::{Code, Fingerprint, Limits, PROTOCOL_VERSION, Tensor, v1};
 use neuron_wallet::PublicKey;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::nucleus::{self, Nucleus, Refusal, Reply, SynapseSpec};
 
-/// Bytes of an answer's message beside its outputs, rounded up: code, shape, timing, and the prefixes of all of them.
+/// Bytes of an answer's message beside its outputs and classes, rounded up: code, shapes, timing, and the prefixes of all of
+/// them.
 const ANSWER_ENVELOPE: usize = 256;
 
 /// What the connection knows of a request, and puts into its extensions.
@@ -54,14 +55,14 @@ impl Service {
         let Forward {
             modality,
             tokenizer,
-            output,
+            wanted,
             inputs,
             reply,
         } = read_forward(message, &self.limits)?;
         let checked = self.nucleus.check(nucleus::Request {
             modality,
             tokenizer,
-            output,
+            wanted,
             inputs,
             priority: context.caller.stake,
             deadline: context.deadline,
@@ -70,6 +71,7 @@ impl Service {
         let ticket = self.nucleus.queue(checked)?;
         let Reply {
             outputs,
+            classes,
             queue,
             compute,
             batch_rows,
@@ -86,6 +88,7 @@ impl Service {
                 compute_us: micros(compute),
                 batch_rows,
             }),
+            classes: classes.map(Tensor::encode),
         })
     }
 

@@ -1,9 +1,9 @@
 //! How one peer is asked: may it be, over which connection, and what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use neuron_proto::{Code, Fingerprint, Output, Tensor, v1};
+use neuron_proto::{Code, Fingerprint, Tensor, Wanted, v1};
 use prost::Message;
 use tokio::{
     sync::Semaphore,
@@ -33,7 +33,8 @@ pub(super) struct Shared {
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) entry: Entry,
-    pub(super) output: Output,
+    pub(super) wanted: Wanted,
+    /// Of a row of the whole that is wanted, or of which the likeliest classes are.
     pub(super) row_shape: &'a [u32],
     pub(super) deadline: Instant,
 }
@@ -113,18 +114,22 @@ impl Shared {
     /// The request as it travels. What cannot be sent is this side's fault, and the peer never hears of it.
     fn prepare<'a>(&self, inputs: Tensor, question: Question<'a>) -> Result<Prepared<'a>, Failure> {
         let dtype = self.config.precision.dtype();
+        let n_likeliest = question.wanted.n_likeliest();
+        let expected = Expected {
+            rows: inputs.rows(),
+            row_shape: question.row_shape,
+            n_likeliest,
+            dtype,
+        };
+        expected.check_itself()?;
         let request = encode(&v1::ForwardRequest {
             modality: question.entry.modality.into(),
             inputs: Some(on_wire(&inputs, dtype)?.encode()),
             reply: dtype.into(),
-            output: question.output.into(),
+            output: question.wanted.output().into(),
             tokenizer: Fingerprint::write(question.entry.tokenizer),
+            n_likeliest: n_likeliest.map_or(0, NonZeroU32::get),
         })?;
-        let expected = Expected {
-            rows: inputs.rows(),
-            row_shape: question.row_shape,
-            dtype,
-        };
         Ok(Prepared { request, expected })
     }
 
@@ -151,6 +156,7 @@ impl Shared {
                 .map(|timing| Duration::from_micros(timing.compute_us)),
             batch_rows: answer.timing.map(|timing| timing.batch_rows),
             outputs: Some(answer.outputs),
+            classes: answer.classes,
             ..Outcome::absent(peer, Code::Success, "", Duration::ZERO)
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neuron_proto::{Code, DType, Output};
+use neuron_proto::{Code, DType, Wanted};
 use tokio::time::{self, Instant};
 
 use super::{Call, Entry, LONGEST, Outcome, exchange::Failure, response::Expected};
@@ -11,12 +11,12 @@ use crate::nucleus::{Nucleus, Refusal, Reply, Request};
 /// No peer has as much at stake in a neuron as the neuron itself.
 const OWN_PRIORITY: u64 = u64::MAX;
 
-/// Asks one's own nucleus for an output as a peer is asked, without a network: `call.peer` is this neuron itself. The
+/// Asks one's own nucleus for an output, or the likeliest classes of it, as a peer is asked, without a network: `call.peer` is this neuron itself. The
 /// outcome is held to the same standard as a peer's.
 pub async fn loopback(
     nucleus: &Nucleus,
     entry: impl Into<Entry>,
-    output: Output,
+    wanted: impl Into<Wanted>,
     call: Call,
     row_shape: &[u32],
     deadline: Duration,
@@ -24,7 +24,8 @@ pub async fn loopback(
     let started = Instant::now();
     let peer = call.peer;
     let deadline = started + deadline.min(LONGEST);
-    let outcome = match answer(nucleus, entry.into(), output, call, row_shape, deadline).await {
+    let (entry, wanted) = (entry.into(), wanted.into());
+    let outcome = match answer(nucleus, entry, wanted, call, row_shape, deadline).await {
         Ok(outcome) => outcome,
         Err(Failure { code, message, .. }) => Outcome::absent(peer, code, message, Duration::ZERO),
     };
@@ -37,7 +38,7 @@ pub async fn loopback(
 async fn answer(
     nucleus: &Nucleus,
     entry: Entry,
-    output: Output,
+    wanted: Wanted,
     call: Call,
     row_shape: &[u32],
     deadline: Instant,
@@ -51,7 +52,7 @@ async fn answer(
     let request = Request {
         modality: entry.modality,
         tokenizer: entry.tokenizer,
-        output,
+        wanted,
         inputs,
         priority: OWN_PRIORITY,
         deadline: deadline.into_std(),
@@ -59,6 +60,7 @@ async fn answer(
     let ticket = nucleus.submit(request).map_err(refused)?;
     let Reply {
         outputs,
+        classes,
         queue,
         compute,
         batch_rows,
@@ -69,10 +71,13 @@ async fn answer(
     let expected = Expected {
         rows,
         row_shape,
+        n_likeliest: wanted.n_likeliest(),
         dtype: DType::F32,
     };
+    let (outputs, classes) = expected.check_tensors(outputs, classes)?;
     Ok(Outcome {
-        outputs: Some(expected.check_outputs(outputs)?),
+        outputs: Some(outputs),
+        classes,
         queue: Some(queue),
         compute: Some(compute),
         batch_rows: Some(batch_rows),
@@ -84,7 +89,7 @@ async fn answer(
 mod tests {
     use std::sync::mpsc;
 
-    use neuron_proto::{Modality, Tensor};
+    use neuron_proto::{Modality, Output, Tensor};
     use neuron_wallet::PublicKey;
 
     use super::*;

@@ -17,6 +17,10 @@ pub struct Outcome {
     pub message: String,
     /// F32, `[rows, ..]` with a row for each row of the request, all finite. There exactly on success.
     pub outputs: Option<Tensor>,
+    /// I64, in the shape of the outputs: of which class each of their elements is the log-probability. There exactly on success
+    /// where the likeliest classes were wanted: of a distribution, none is named twice, and all together have a probability
+    /// of at most [`MAX_SUM`](neuron_proto::MAX_SUM).
+    pub classes: Option<Tensor>,
     /// From the call until this was known, as seen here.
     pub elapsed: Duration,
     /// How much of it was waiting for a connection; none if there was one.
@@ -47,6 +51,7 @@ impl Outcome {
             code,
             message: message.into(),
             outputs: None,
+            classes: None,
             elapsed,
             connect: None,
             queue: None,

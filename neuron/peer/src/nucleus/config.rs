@@ -16,7 +16,8 @@ pub struct NucleusConfig {
     pub max_batch_bytes: usize,
     /// Rows of one request; at most `max_batch_rows`, since a request is never split.
     pub max_request_rows: u32,
-    /// Bytes of the answer to one request, in F32, as the model computes it; a request for more is refused.
+    /// Bytes of the answer to one request, in F32, as the model computes it; a request for more is refused. Of likeliest classes,
+    /// also of the encodings that they are told from, and of the whole distributions that there are at once meanwhile.
     pub max_answer_bytes: usize,
     /// How long a request waits for others to share its batch, while the model has nothing to do; never longer than half of
     /// the time until its deadline. With zero, a batch is what came while the batch before it ran, which costs a lone caller

@@ -1,6 +1,8 @@
 //! What the nucleus runs: a model, and what it says that it serves.
 
-use neuron_proto::{Code, Modality, Tensor};
+use std::num::NonZeroU32;
+
+use neuron_proto::{Code, Likeliest, Modality, Output, Tensor};
 
 use super::SynapseSpec;
 
@@ -54,6 +56,62 @@ pub trait Model: Send + 'static {
         let _ = inputs;
         let message = format!("this model tells nothing for {modality}");
         Err(ModelError::NotImplemented(message))
+    }
+
+    /// Of the prediction or target of a batch of rows, the `n` likeliest classes of each distribution. Called only for synapses
+    /// that declare a [`prediction_shape`](SynapseSpec::prediction_shape), of no more classes than those have.
+    ///
+    /// # Memory
+    ///
+    /// Whole distributions take at most `max_bytes` at a time, or one of them if it has more: the model computes its encodings,
+    /// and tells some of them after the other.
+    ///
+    /// # Shapes
+    ///
+    /// As of [`predict`](Self::predict) or [`target`](Self::target), with `n` classes along the last axis, the likeliest first;
+    /// in F32.
+    ///
+    /// # Errors
+    ///
+    /// As of [`forward`](Self::forward).
+    fn likeliest(
+        &mut self,
+        modality: Modality,
+        output: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        max_bytes: usize,
+    ) -> Result<Likeliest, ModelError> {
+        let _ = (n, inputs, max_bytes);
+        let message = format!("this model tells no likeliest classes of a {output} for {modality}");
+        Err(ModelError::NotImplemented(message))
+    }
+}
+
+/// What a model gave to a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// All that was asked for, of every class.
+    Whole(Tensor),
+    /// The likeliest classes.
+    Likeliest(Likeliest),
+}
+
+impl Given {
+    /// Encodings, or log-probabilities of the classes that are told of.
+    pub(super) fn outputs(&self) -> &Tensor {
+        match self {
+            Given::Whole(outputs) => outputs,
+            Given::Likeliest(likeliest) => likeliest.log_probabilities(),
+        }
+    }
+
+    /// Of which classes they are, where those are the likeliest.
+    pub(super) fn classes(&self) -> Option<&Tensor> {
+        match self {
+            Given::Whole(_) => None,
+            Given::Likeliest(likeliest) => Some(likeliest.classes()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The order in which requests reach the model.
 //!
-//! Requests that can share a batch, which are those of one modality, output, input type and row shape, wait in one *lane*.
-//! A lane is *ready* once it holds a full batch, or one of its requests has waited `max_wait`, or half of the time that its
+//! Requests that can share a batch, which are those of one modality, that want the same, of one input type and row shape, wait in
+//! one *lane*. A lane is *ready* once it holds a full batch, or one of its requests has waited `max_wait`, or half of the time that its
 //! caller waits if that is less: the other half is for the model. A batch is led by one request of a ready lane and filled up from the leader's lane, up to `max_batch_rows` and `max_batch_bytes`. Its leader
 //! is in it whatever its size.
 //!
@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{DType, Modality, Output};
+use neuron_proto::{DType, Modality, Wanted};
 
 use super::{NucleusConfig, request::Pending};
 
@@ -30,7 +30,7 @@ pub(super) type Id = u64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     modality: Modality,
-    output: Output,
+    wanted: Wanted,
     dtype: DType,
     row_shape: Vec<u32>,
 }
@@ -41,7 +41,7 @@ impl Kind {
         let (dtype, row_shape) = (inputs.dtype(), inputs.row_shape().to_vec());
         Kind {
             modality: pending.modality,
-            output: pending.output,
+            wanted: pending.wanted,
             dtype,
             row_shape,
         }

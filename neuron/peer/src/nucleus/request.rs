@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, Fingerprint, Modality, Output, Tensor, set_retry_after};
+use neuron_proto::{Code, Fingerprint, Modality, Tensor, Wanted, set_retry_after};
 use tokio::sync::oneshot;
 
 use super::{metrics::Metrics, queue::Id, shared::Shared};
@@ -21,7 +21,7 @@ pub struct Request {
     /// Where the inputs are token ids: of which tokeniser.
     pub tokenizer: Option<Fingerprint>,
     /// What is wanted of each row.
-    pub output: Output,
+    pub wanted: Wanted,
     /// `[rows, ..]`, at least one row.
     pub inputs: Tensor,
     /// The caller's stake, in 1e-9 CTM: of those that wait, more goes first.
@@ -39,7 +39,8 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Bytes of the answer as the model computes it, in F32.
+    /// Bytes of the answer as the model computes it, in F32; of likeliest classes, of the encodings that they are told from if
+    /// those have more.
     pub fn answer_bytes(&self) -> usize {
         self.answer_bytes
     }
@@ -50,6 +51,8 @@ impl Checked {
 pub struct Reply {
     /// `[rows, ..]` of type F32: a row for each row of the request, in order.
     pub outputs: Tensor,
+    /// Where the likeliest classes were wanted, I64 in the same shape: of which class each element of the outputs is.
+    pub classes: Option<Tensor>,
     /// From admission until the model began on the batch.
     pub queue: Duration,
     /// What the model took for the batch.
@@ -152,7 +155,7 @@ impl std::fmt::Debug for Ticket {
 /// An admitted request. Whoever takes it out of the queue answers it.
 pub(super) struct Pending {
     pub(super) modality: Modality,
-    pub(super) output: Output,
+    pub(super) wanted: Wanted,
     pub(super) inputs: Tensor,
     pub(super) stake: u64,
     pub(super) deadline: Instant,
@@ -170,7 +173,7 @@ impl Pending {
         } = checked;
         let Request {
             modality,
-            output,
+            wanted,
             inputs,
             priority: stake,
             deadline,
@@ -179,7 +182,7 @@ impl Pending {
         (
             Pending {
                 modality,
-                output,
+                wanted,
                 inputs,
                 stake,
                 deadline,

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use neuron_proto::{Code, DType, Fingerprint, Modality, Output, Tensor};
+use neuron_proto::{Code, DType, Fingerprint, Modality, Output, Tensor, Wanted};
 
-use super::Refusal;
+use super::{Refusal, model::Given};
+
+/// Bytes of a class that is told among the likeliest: a log-probability, and which class it is of.
+const TOLD_CLASS: usize = DType::F32.size() + DType::I64.size();
 
 /// One entry point of a model.
 ///
@@ -29,14 +32,25 @@ pub struct SynapseSpec {
 }
 
 impl SynapseSpec {
-    /// Checks that this output is offered.
-    pub(super) fn check_output(&self, output: Output) -> Result<(), Refusal> {
-        self.shape_of(output).map(|_| ()).ok_or_else(|| {
+    /// Checks that this is offered.
+    pub(super) fn check_wanted(&self, wanted: Wanted) -> Result<(), Refusal> {
+        let output = wanted.output();
+        let shape = self.shape_of(output).ok_or_else(|| {
             let modality = self.modality;
             let message =
                 format!("the synapse for {modality} offers no {output}, only an encoding");
             Refusal::new(Code::NotImplemented, message)
-        })
+        })?;
+        let n_classes = shape.last().copied().unwrap_or(0);
+        match wanted.n_likeliest() {
+            Some(n) if n.get() > n_classes => {
+                let message = format!(
+                    "expected at most {n_classes} likeliest classes, got {n}: there are no more"
+                );
+                Err(Refusal::new(Code::InvalidRequest, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Shape of one row of this output where a row of the inputs has this shape, if it is offered: an axis that is 0 has the
@@ -117,15 +131,17 @@ impl SynapseSpec {
 
     /// Checks that the answer to these inputs, which were checked, is not too long, and gives its bytes in F32, as the model
     /// computes it. A request of a few token ids may ask for a distribution over a whole vocabulary at each place of a text.
+    ///
+    /// Where the likeliest classes are asked for, no whole distributions are kept, but the encodings that they are told from:
+    /// these count if they are longer.
     pub(super) fn check_answer(
         &self,
-        output: Output,
+        wanted: Wanted,
         inputs: &Tensor,
         max_bytes: usize,
     ) -> Result<usize, Refusal> {
-        self.check_output(output)?;
-        let row_shape = self.row_shape(output, inputs.row_shape());
-        let row = size_of(DType::F32, &row_shape.unwrap_or_default());
+        self.check_wanted(wanted)?;
+        let row = self.answer_row_bytes(wanted, inputs.row_shape());
         let rows = inputs.rows();
         let answer = row.and_then(|row| row.checked_mul(usize::try_from(rows).ok()?));
         answer.filter(|&answer| answer <= max_bytes).ok_or_else(|| {
@@ -141,19 +157,24 @@ impl SynapseSpec {
         })
     }
 
-    /// Checks what the model gave as this output for these inputs.
-    pub(super) fn check_outputs(
+    /// Checks what the model gave to these inputs.
+    pub(super) fn check_given(
         &self,
-        output: Output,
-        outputs: &Tensor,
+        wanted: Wanted,
+        given: &Given,
         inputs: &Tensor,
     ) -> Result<(), Refusal> {
-        self.check_output(output)?;
-        let expected = self.shape_for(output, inputs);
-        if outputs.dtype() == DType::F32 && outputs.shape() == expected {
+        self.check_wanted(wanted)?;
+        let expected = self.shape_for(wanted, inputs);
+        let outputs = given.outputs();
+        let is_part = matches!(given, Given::Likeliest(_));
+        if outputs.dtype() == DType::F32
+            && outputs.shape() == expected
+            && is_part == wanted.n_likeliest().is_some()
+        {
             return Ok(());
         }
-        let message = format!("the model gave {outputs:?}, expected f32 {expected:?}");
+        let message = format!("the model gave {outputs:?}, expected f32 {expected:?} of {wanted}");
         Err(Refusal::new(Code::ResponseShapeException, message))
     }
 
@@ -163,7 +184,7 @@ impl SynapseSpec {
         gradients: &Tensor,
         inputs: &Tensor,
     ) -> Result<(), Refusal> {
-        let expected = self.shape_for(Output::Encoding, inputs);
+        let expected = self.shape_for(Wanted::Encoding, inputs);
         if gradients.dtype().is_float() && gradients.shape() == expected {
             return Ok(());
         }
@@ -171,10 +192,30 @@ impl SynapseSpec {
         Err(Refusal::new(Code::RequestShapeException, message))
     }
 
-    /// Shape of an output that is offered, for these inputs.
-    fn shape_for(&self, output: Output, inputs: &Tensor) -> Vec<u32> {
-        let row_shape = self.row_shape(output, inputs.row_shape());
-        [&[inputs.rows()], &row_shape.unwrap_or_default()[..]].concat()
+    /// Shape of what is offered, for these inputs.
+    fn shape_for(&self, wanted: Wanted, inputs: &Tensor) -> Vec<u32> {
+        let row_shape = self.row_shape(wanted.output(), inputs.row_shape());
+        let mut shape = [&[inputs.rows()], &row_shape.unwrap_or_default()[..]].concat();
+        if let (Some(n), Some(classes)) = (wanted.n_likeliest(), shape.last_mut()) {
+            *classes = n.get();
+        }
+        shape
+    }
+
+    /// Bytes that a row of an answer has, or of the encodings that it is told from if those are more, unless no number counts
+    /// them.
+    fn answer_row_bytes(&self, wanted: Wanted, of_inputs: &[u32]) -> Option<usize> {
+        let row_shape = self
+            .row_shape(wanted.output(), of_inputs)
+            .unwrap_or_default();
+        let Some(n) = wanted.n_likeliest() else {
+            return size_of(DType::F32.size(), &row_shape);
+        };
+        let (_, places) = row_shape.split_last()?;
+        let width = self.output_shape.last()?;
+        let classes = size_of(TOLD_CLASS, &[places, &[n.get()]].concat())?;
+        let encodings = size_of(DType::F32.size(), &[places, &[*width]].concat())?;
+        Some(classes.max(encodings))
     }
 
     /// Bytes of one row of gradients in the widest type, unless an axis is free; none if they are not taken.
@@ -185,12 +226,15 @@ impl SynapseSpec {
         row_bytes(DType::F32.size(), &self.output_shape)
     }
 
-    /// Bytes of one row of the largest output, unless an axis is free.
+    /// Bytes of one row of the largest answer, unless an axis is free: all classes told as the likeliest, if there are classes.
     pub(crate) fn max_answer_row_bytes(&self) -> Option<usize> {
         let offered = Output::ALL
             .iter()
-            .filter_map(|&output| self.shape_of(output));
-        let mut sizes = offered.map(|shape| row_bytes(DType::F32.size(), &shape));
+            .filter_map(|&output| Some((output, self.shape_of(output)?)));
+        let mut sizes = offered.map(|(output, shape)| match output {
+            Output::Encoding => row_bytes(DType::F32.size(), &shape),
+            Output::Prediction | Output::Target => row_bytes(TOLD_CLASS, &shape),
+        });
         sizes.try_fold(0, |largest: usize, size| Some(largest.max(size?)))
     }
 
@@ -212,9 +256,9 @@ impl SynapseSpec {
     }
 }
 
-/// Bytes of a row of this shape, unless no number counts them.
-fn size_of(dtype: DType, row_shape: &[u32]) -> Option<usize> {
-    row_shape.iter().try_fold(dtype.size(), |bytes, &axis| {
+/// Bytes of a row of this shape of elements of `size` bytes each, unless no number counts them.
+fn size_of(size: usize, row_shape: &[u32]) -> Option<usize> {
+    row_shape.iter().try_fold(size, |bytes, &axis| {
         bytes.checked_mul(usize::try_from(axis).ok()?)
     })
 }
@@ -251,6 +295,10 @@ fn rows_of(row_shape: &[u32]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use neuron_proto::{Classes, Likeliest};
+
     use super::*;
 
     fn image() -> SynapseSpec {
@@ -310,7 +358,8 @@ mod tests {
     fn outputs_need_every_row_in_the_declared_shape_as_f32() {
         let images = |rows| Tensor::from_f32(&[rows, 1, 1], &vec![0.0; rows as usize]).unwrap();
         let check = |outputs: &Tensor, rows| {
-            image().check_outputs(Output::Encoding, outputs, &images(rows))
+            let given = Given::Whole(outputs.clone());
+            image().check_given(Wanted::Encoding, &given, &images(rows))
         };
         let outputs = Tensor::from_f32(&[2, 10], &[0.0; 20]).unwrap();
         assert_eq!(check(&outputs, 2), Ok(()));
@@ -323,7 +372,10 @@ mod tests {
     #[test]
     fn a_prediction_is_held_against_its_own_shape() {
         let images = Tensor::from_f32(&[2, 1, 1], &[0.0; 2]).unwrap();
-        let check = |outputs: &Tensor| image().check_outputs(Output::Prediction, outputs, &images);
+        let check = |outputs: &Tensor| {
+            let given = Given::Whole(outputs.clone());
+            image().check_given(Output::Prediction.into(), &given, &images)
+        };
         assert_eq!(
             check(&Tensor::from_f32(&[2, 3], &[0.0; 6]).unwrap()),
             Ok(())
@@ -368,8 +420,8 @@ mod tests {
             Tensor::from_f32(&[2, tokens, 8], &vec![0.0; n_values]).unwrap()
         };
         let outputs = |tokens| {
-            let outputs = as_long_as(tokens);
-            let checked = text().check_outputs(Output::Encoding, &outputs, &texts);
+            let given = Given::Whole(as_long_as(tokens));
+            let checked = text().check_given(Wanted::Encoding, &given, &texts);
             checked.map_err(|refusal| refusal.code)
         };
         let gradients = |tokens| {
@@ -386,17 +438,57 @@ mod tests {
     #[test]
     fn the_length_of_an_answer_follows_from_the_request() {
         let texts = Tensor::from_i64(&[3, 12], &[0; 36]).unwrap();
-        let bytes = |output| text().check_answer(output, &texts, 1 << 20);
-        assert_eq!(bytes(Output::Encoding), Ok(3 * 12 * 8 * 4));
-        assert_eq!(bytes(Output::Prediction), Ok(3 * 50 * 4));
-        assert_eq!(bytes(Output::Target), Ok(3 * 12 * 50 * 4));
+        let bytes = |wanted: Wanted| text().check_answer(wanted, &texts, 1 << 20);
+        assert_eq!(bytes(Output::Encoding.into()), Ok(3 * 12 * 8 * 4));
+        assert_eq!(bytes(Output::Prediction.into()), Ok(3 * 50 * 4));
+        assert_eq!(bytes(Output::Target.into()), Ok(3 * 12 * 50 * 4));
+        // A log-probability and a class each, or the encoding of 8 numbers where that is longer.
+        assert_eq!(bytes(Wanted::Prediction(likeliest(5))), Ok(3 * 5 * 12));
+        assert_eq!(bytes(Wanted::Target(likeliest(5))), Ok(3 * 12 * 5 * 12));
+        assert_eq!(bytes(Wanted::Target(likeliest(2))), Ok(3 * 12 * 8 * 4));
+    }
+
+    fn likeliest(n: u32) -> Classes {
+        Classes::Likeliest(NonZeroU32::new(n).unwrap())
+    }
+
+    #[test]
+    fn more_classes_than_there_are_are_refused() {
+        for of in [Wanted::Prediction, Wanted::Target] {
+            assert_eq!(text().check_wanted(of(likeliest(50))), Ok(()));
+            let refusal = text().check_wanted(of(likeliest(51))).unwrap_err();
+            assert_eq!(refusal.code, Code::InvalidRequest);
+            assert!(refusal.message.contains("at most 50"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_likeliest_classes_are_not_taken_for_all_nor_all_for_them() {
+        let texts = Tensor::from_i64(&[1, 2], &[0; 2]).unwrap();
+        let logarithms = Tensor::from_f32(&[1, 2, 3], &[-3.0; 6]).unwrap();
+        let classes = Tensor::from_i64(&[1, 2, 3], &[0, 1, 2, 3, 4, 5]).unwrap();
+        let part = Likeliest::new(logarithms.clone(), classes, 50).unwrap();
+        let check = |wanted: Wanted, given: Given| {
+            let checked = text().check_given(wanted, &given, &texts);
+            checked.map_err(|refusal| refusal.code)
+        };
+        let wanted = Wanted::Target(likeliest(3));
+        assert_eq!(check(wanted, Given::Likeliest(part.clone())), Ok(()));
+        for (wanted, given) in [
+            (wanted, Given::Whole(logarithms)),
+            (Wanted::Target(likeliest(2)), Given::Likeliest(part.clone())),
+            (Output::Target.into(), Given::Likeliest(part)),
+        ] {
+            let refused = check(wanted, given);
+            assert_eq!(refused, Err(Code::ResponseShapeException), "{wanted}");
+        }
     }
 
     #[test]
     fn an_answer_that_is_too_long_is_refused_with_how_many_rows_fit() {
         let texts = Tensor::from_i64(&[3, 12], &[0; 36]).unwrap();
         // 12 places · 50 classes · 4 bytes are 2,400 bytes a row.
-        let check = |max_bytes| text().check_answer(Output::Target, &texts, max_bytes);
+        let check = |max_bytes| text().check_answer(Output::Target.into(), &texts, max_bytes);
         assert_eq!(check(7_200), Ok(7_200));
         let refusal = check(7_199).unwrap_err();
         assert_eq!(refusal.code, Code::RequestShapeException);
@@ -415,14 +507,21 @@ mod tests {
             ..text()
         };
         let texts = Tensor::from_i64(&[1, 1], &[0]).unwrap();
-        let refusal = endless.check_answer(Output::Encoding, &texts, usize::MAX);
-        assert_eq!(refusal.unwrap_err().code, Code::RequestShapeException);
+        for wanted in [Wanted::Encoding, Wanted::Target(likeliest(1))] {
+            let refusal = endless.check_answer(wanted, &texts, usize::MAX);
+            assert_eq!(refusal.unwrap_err().code, Code::RequestShapeException);
+        }
     }
 
     #[test]
     fn the_largest_answer_is_known_where_no_axis_is_free() {
-        // 10 encodings, more than the 3 classes, of 4 bytes.
+        // 10 encodings of 4 bytes, more than 3 classes of 12; and 4 classes, which are more.
         assert_eq!(image().max_answer_row_bytes(), Some(40));
+        let four = SynapseSpec {
+            prediction_shape: Some(vec![4]),
+            ..image()
+        };
+        assert_eq!(four.max_answer_row_bytes(), Some(48));
         assert_eq!(text().max_answer_row_bytes(), None);
     }
 
@@ -448,8 +547,8 @@ mod tests {
             prediction_shape: None,
             ..image()
         };
-        assert_eq!(spec.check_output(Output::Encoding), Ok(()));
-        let refusal = spec.check_output(Output::Prediction).unwrap_err();
+        assert_eq!(spec.check_wanted(Wanted::Encoding), Ok(()));
+        let refusal = spec.check_wanted(Output::Prediction.into()).unwrap_err();
         assert_eq!(refusal.code, Code::NotImplemented);
         assert_eq!(
             refusal.message,

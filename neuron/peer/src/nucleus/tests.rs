@@ -1,11 +1,12 @@
 //! The nucleus' promises, kept against a scripted model.
 
 use std::{
+    num::NonZeroU32,
     sync::mpsc,
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, DType, Modality, Output, Tensor};
+use neuron_proto::{Classes, Code, DType, Likeliest, Modality, Output, Tensor, Wanted};
 
 use super::{
     JoinGuard, Load, Model, ModelError, Nucleus, NucleusConfig, NucleusError, Refusal, Reply,
@@ -21,8 +22,8 @@ const FAIL: f32 = -2.0;
 const A_ROW_TOO_FEW: f32 = -3.0;
 const UNUSABLE: f32 = -4.0;
 
-/// Multiplies by a factor, predicts two classes by sign, reports each batch, and waits before each for a word from the
-/// test.
+/// Multiplies by a factor, predicts two classes by sign, the less likely the larger the number, reports each batch, and waits
+/// before each for a word from the test.
 struct Scripted {
     factor: f32,
     seen: mpsc::Sender<Vec<f32>>,
@@ -69,6 +70,28 @@ impl Model for Scripted {
             .flat_map(|&value| [value, -value])
             .collect();
         Ok(Tensor::from_f32(&[inputs.rows(), 2], &predictions).unwrap())
+    }
+
+    fn likeliest(
+        &mut self,
+        modality: Modality,
+        _: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        _: usize,
+    ) -> Result<Likeliest, ModelError> {
+        let encodings = self.forward(modality, inputs)?.to_f32().unwrap();
+        let (mut logarithms, mut classes) = (Vec::new(), Vec::new());
+        for &value in &encodings {
+            let class = i64::from(value < 0.0);
+            logarithms
+                .extend_from_slice(&[-1.0 - value.abs(), -2.0 - value.abs()][..n.get() as usize]);
+            classes.extend_from_slice(&[class, 1 - class][..n.get() as usize]);
+        }
+        let shape = [u32::try_from(encodings.len()).unwrap(), n.get()];
+        let logarithms = Tensor::from_f32_vec(&shape, logarithms).unwrap();
+        let classes = Tensor::from_i64(&shape, &classes).unwrap();
+        Ok(Likeliest::new(logarithms, classes, 2).unwrap())
     }
 }
 
@@ -133,7 +156,7 @@ fn request(values: &[f32]) -> Request {
     Request {
         modality: Modality::Tensor,
         tokenizer: None,
-        output: Output::Encoding,
+        wanted: Wanted::Encoding,
         inputs,
         priority: 0,
         deadline,
@@ -179,9 +202,9 @@ async fn requests_that_wait_share_a_batch_and_get_their_own_rows() {
 #[tokio::test]
 async fn predictions_never_share_a_batch_with_encodings() {
     let (nucleus, _guard, script, _first) = busy_nucleus(NucleusConfig::default());
-    let ask = |output, value| {
+    let ask = |output: Output, value| {
         nucleus.submit(Request {
-            output,
+            wanted: output.into(),
             ..request(&[value])
         })
     };
@@ -199,11 +222,88 @@ async fn predictions_never_share_a_batch_with_encodings() {
     assert_eq!(outputs(other_prediction).await, [8.0, -8.0]);
 }
 
+/// A request for so many classes.
+fn likeliest(n: u32, values: &[f32]) -> Request {
+    Request {
+        wanted: Wanted::Prediction(Classes::Likeliest(NonZeroU32::new(n).unwrap())),
+        ..request(values)
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_of_those_that_want_as_many_classes() {
+    let (nucleus, _guard, script, _first) = busy_nucleus(NucleusConfig::default());
+    let one = nucleus.submit(likeliest(1, &[1.0])).unwrap();
+    let two = nucleus.submit(likeliest(2, &[2.0, -6.0])).unwrap();
+    let all = nucleus.submit(Request {
+        wanted: Output::Prediction.into(),
+        ..request(&[4.0])
+    });
+    let other = nucleus.submit(likeliest(1, &[-5.0])).unwrap();
+    script.run(4);
+    let mut batches = [script.begun(), script.begun(), script.begun()];
+    batches.sort_by(|one, other| one[0].total_cmp(&other[0]));
+    assert_eq!(batches, [vec![1.0, -5.0], vec![2.0, -6.0], vec![4.0]]);
+
+    let told = async |ticket| {
+        let reply = answer(ticket).await.unwrap();
+        let classes = reply.classes.unwrap();
+        assert_eq!(classes.shape(), reply.outputs.shape());
+        (reply.outputs.to_f32().unwrap(), classes.to_i64().unwrap())
+    };
+    // The model doubles.
+    assert_eq!(told(one).await, (vec![-3.0], vec![0]));
+    let expected = (vec![-5.0, -6.0, -13.0, -14.0], vec![0, 1, 1, 0]);
+    assert_eq!(told(two).await, expected);
+    assert_eq!(told(other).await, (vec![-11.0], vec![1]));
+    assert!(answer(all.unwrap()).await.unwrap().classes.is_none());
+}
+
+#[tokio::test]
+async fn classes_that_there_are_not_are_refused_at_once() {
+    let (nucleus, _guard, _script) = nucleus(NucleusConfig::default());
+    let refusal = nucleus.submit(likeliest(3, &[1.0])).unwrap_err();
+    assert_eq!(refusal.code, Code::InvalidRequest);
+    assert!(refusal.message.contains("at most 2"), "{refusal}");
+    assert_eq!(nucleus.load(), Load::default());
+}
+
+#[tokio::test]
+async fn a_bad_request_for_classes_spoils_no_other_of_its_batch() {
+    let (nucleus, _guard, script, _first) = busy_nucleus(NucleusConfig::default());
+    let [good, bad] =
+        [1.0, A_ROW_TOO_FEW].map(|value| nucleus.submit(likeliest(2, &[value])).unwrap());
+    drop(script.go);
+    assert_eq!(script.seen.recv().unwrap().len(), 2, "they share a batch");
+    assert_eq!(outputs(good).await, [-3.0, -4.0]);
+    assert_eq!(code(bad).await, Code::ResponseShapeException);
+}
+
+#[tokio::test]
+async fn a_model_that_tells_no_classes_says_so() {
+    let (nucleus, _guard) = Nucleus::start(Box::new(Whole), NucleusConfig::default()).unwrap();
+    let ticket = nucleus.submit(likeliest(1, &[1.0])).unwrap();
+    assert_eq!(code(ticket).await, Code::NotImplemented);
+}
+
+/// Predicts, but tells all classes only.
+struct Whole;
+
+impl Model for Whole {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        Script::model(1.0).0.synapses()
+    }
+
+    fn forward(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(inputs.clone())
+    }
+}
+
 #[tokio::test]
 async fn a_prediction_that_is_not_offered_is_refused_at_once() {
     let (nucleus, _guard) = Nucleus::start(Box::new(Other), NucleusConfig::default()).unwrap();
     let refusal = nucleus.submit(Request {
-        output: Output::Prediction,
+        wanted: Output::Prediction.into(),
         ..request(&[1.0])
     });
     assert_eq!(refusal.unwrap_err().code, Code::NotImplemented);
@@ -363,9 +463,9 @@ async fn an_answer_that_is_too_long_is_refused_before_the_model_is_asked() {
         max_answer_bytes: 16,
         ..NucleusConfig::default()
     });
-    let ask = |output, values: &[f32]| {
+    let ask = |output: Output, values: &[f32]| {
         nucleus.submit(Request {
-            output,
+            wanted: output.into(),
             ..request(values)
         })
     };

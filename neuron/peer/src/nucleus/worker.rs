@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neuron_proto::{Code, Modality, Output, Tensor};
+use neuron_proto::{Code, Modality, Output, Tensor, TensorError, Wanted};
 
 use super::{
     Model, ModelError, Refusal, Reply, SynapseSpec,
+    model::Given,
     queue::Batch,
     request::Pending,
     shared::{Shared, Step},
@@ -20,6 +21,8 @@ use super::{
 pub(super) struct Worker {
     model: Box<dyn Model>,
     specs: Arc<[SynapseSpec]>,
+    /// Bytes of whole distributions that there may be at once where the likeliest classes are told.
+    max_distributions: usize,
     shared: Arc<Shared>,
 }
 
@@ -37,7 +40,7 @@ impl Drop for AnswerWhatIsLeft {
 
 /// What the model took, and what it gave.
 struct Computed {
-    outputs: Result<Tensor, Refusal>,
+    given: Result<Given, Refusal>,
     compute: Duration,
 }
 
@@ -45,11 +48,13 @@ impl Worker {
     pub(super) fn new(
         model: Box<dyn Model>,
         specs: Arc<[SynapseSpec]>,
+        max_distributions: usize,
         shared: Arc<Shared>,
     ) -> Worker {
         Worker {
             model,
             specs,
+            max_distributions,
             shared,
         }
     }
@@ -89,24 +94,24 @@ impl Worker {
         let Some(first) = requests.first() else {
             return;
         };
-        let (modality, output) = (first.modality, first.output);
+        let (modality, wanted) = (first.modality, first.wanted);
         let rows: u32 = requests.iter().map(|pending| pending.inputs.rows()).sum();
         let started = Instant::now();
         let inputs: Vec<Tensor> = requests
             .iter()
             .map(|pending| pending.inputs.clone())
             .collect();
-        let Computed { outputs, compute } = match Tensor::concat_rows(&inputs) {
-            Ok(inputs) => self.compute(modality, output, &inputs),
+        let Computed { given, compute } = match Tensor::concat_rows(&inputs) {
+            Ok(inputs) => self.compute(modality, wanted, &inputs),
             Err(error) => Computed {
-                outputs: Err(Refusal::new(error.request_code(), error.to_string())),
+                given: Err(Refusal::new(error.request_code(), error.to_string())),
                 compute: Duration::ZERO,
             },
         };
         self.shared.metrics.batch(rows, compute, closed);
-        tracing::trace!(%modality, %output, rows, requests = requests.len(), ?closed, ?compute, "ran a batch");
-        match outputs {
-            Ok(outputs) => self.share_out(requests, &outputs, started, compute),
+        tracing::trace!(%modality, %wanted, rows, requests = requests.len(), ?closed, ?compute, "ran a batch");
+        match given {
+            Ok(given) => self.share_out(requests, &given, started, compute),
             Err(refusal) if requests.len() == 1 => self.refuse(requests, &refusal),
             Err(refusal) => {
                 tracing::warn!(
@@ -127,11 +132,11 @@ impl Worker {
                 continue;
             };
             let started = Instant::now();
-            let (modality, output) = (pending.modality, pending.output);
+            let (modality, wanted) = (pending.modality, pending.wanted);
             let inputs = pending.inputs.clone();
-            let Computed { outputs, compute } = self.compute(modality, output, &inputs);
-            match outputs {
-                Ok(outputs) => self.share_out(alone, &outputs, started, compute),
+            let Computed { given, compute } = self.compute(modality, wanted, &inputs);
+            match given {
+                Ok(given) => self.share_out(alone, &given, started, compute),
                 Err(refusal) => self.refuse(alone, &refusal),
             }
         }
@@ -152,52 +157,60 @@ impl Worker {
     }
 
     /// Runs the model and checks what it gives; its panic is an outcome like another.
-    fn compute(&mut self, modality: Modality, output: Output, inputs: &Tensor) -> Computed {
+    fn compute(&mut self, modality: Modality, wanted: Wanted, inputs: &Tensor) -> Computed {
         let started = Instant::now();
-        let model = &mut self.model;
-        let result = catch_unwind(AssertUnwindSafe(|| match output {
-            Output::Encoding => model.forward(modality, inputs),
-            Output::Prediction => model.predict(modality, inputs),
-            Output::Target => model.target(modality, inputs),
+        let (model, max_bytes) = (&mut self.model, self.max_distributions);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let output = wanted.output();
+            if let Some(n) = wanted.n_likeliest() {
+                let likeliest = model.likeliest(modality, output, n, inputs, max_bytes);
+                return likeliest.map(Given::Likeliest);
+            }
+            let outputs = match output {
+                Output::Encoding => model.forward(modality, inputs),
+                Output::Prediction => model.predict(modality, inputs),
+                Output::Target => model.target(modality, inputs),
+            };
+            outputs.map(Given::Whole)
         }));
         let compute = started.elapsed();
-        let outputs = match result {
-            Ok(Ok(outputs)) => self.check(modality, output, inputs, outputs),
+        let given = match result {
+            Ok(Ok(given)) => self.check(modality, wanted, inputs, given),
             Ok(Err(error @ ModelError::Failed(_))) => {
-                tracing::error!(%modality, %output, "{error}");
+                tracing::error!(%modality, %wanted, "{error}");
                 Err(failed())
             }
             // About the request, which is the caller's own: no other is asked together with one that fails.
             Ok(Err(error)) => Err(Refusal::new(error.code(), error.to_string())),
             Err(panic) => {
                 self.shared.metrics.panics.inc();
-                tracing::error!(%modality, %output, panic = text_of(&*panic), "the model panicked");
+                tracing::error!(%modality, %wanted, panic = text_of(&*panic), "the model panicked");
                 Err(failed())
             }
         };
-        if outputs.is_ok() {
+        if given.is_ok() {
             self.shared.ran(inputs.rows(), compute);
         }
-        Computed { outputs, compute }
+        Computed { given, compute }
     }
 
     fn check(
         &self,
         modality: Modality,
-        output: Output,
+        wanted: Wanted,
         inputs: &Tensor,
-        outputs: Tensor,
-    ) -> Result<Tensor, Refusal> {
+        given: Given,
+    ) -> Result<Given, Refusal> {
         let spec = self.specs.iter().find(|spec| spec.modality == modality);
-        spec.map_or(Ok(()), |spec| spec.check_outputs(output, &outputs, inputs))
-            .map(|()| outputs)
+        spec.map_or(Ok(()), |spec| spec.check_given(wanted, &given, inputs))
+            .map(|()| given)
     }
 
-    /// Gives each request its rows of the outputs.
+    /// Gives each request its rows of what the model gave.
     fn share_out(
         &self,
         requests: Vec<Pending>,
-        outputs: &Tensor,
+        given: &Given,
         started: Instant,
         compute: Duration,
     ) {
@@ -209,16 +222,18 @@ impl Worker {
                 .metrics
                 .queue_seconds
                 .observe(queue.as_secs_f64());
-            let batch_rows = outputs.rows();
-            let answer = outputs
-                .slice_rows(from..to)
-                .map(|outputs| Reply {
-                    outputs,
+            let reply = || -> Result<Reply, TensorError> {
+                let of_request = |tensor: &Tensor| tensor.slice_rows(from..to);
+                Ok(Reply {
+                    outputs: of_request(given.outputs())?,
+                    classes: given.classes().map(of_request).transpose()?,
                     queue,
                     compute,
-                    batch_rows,
+                    batch_rows: given.outputs().rows(),
                 })
-                .map_err(|error| Refusal::new(error.response_code(), error.to_string()));
+            };
+            let answer =
+                reply().map_err(|error| Refusal::new(error.response_code(), error.to_string()));
             pending.answer(answer, &self.shared.metrics);
             from = to;
         }

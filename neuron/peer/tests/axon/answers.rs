@@ -1,12 +1,15 @@
 //! Answers that are far longer than what they answer.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
-use neuron_proto::{Code, DType, Modality, Output, Tensor, v1};
+use neuron_proto::{Code, DType, Likeliest, Limits, Modality, Output, Tensor, v1};
 
 use crate::{
     harness::{Setup, within},
@@ -50,6 +53,30 @@ impl Model for Talkative {
     fn target(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
         self.zeros(inputs, VOCABULARY)
     }
+
+    /// The last classes, all equally unlikely.
+    fn likeliest(
+        &mut self,
+        _: Modality,
+        _: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        max_bytes: usize,
+    ) -> Result<Likeliest, ModelError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(max_bytes, 32 << 20, "what an answer may have");
+        let shape = [inputs.shape(), &[n.get()]].concat();
+        let n_places = inputs.n_elements();
+        let last = i64::from(VOCABULARY - n.get())..i64::from(VOCABULARY);
+        let classes: Vec<i64> = last.collect();
+        let logarithms = vec![-14.0; n_places * n.get() as usize];
+        let likeliest = Likeliest::new(
+            Tensor::from_f32_vec(&shape, logarithms).unwrap(),
+            Tensor::from_i64(&shape, &classes.repeat(n_places)).unwrap(),
+            VOCABULARY,
+        );
+        Ok(likeliest.unwrap())
+    }
 }
 
 /// Texts of zeros.
@@ -85,6 +112,48 @@ async fn an_answer_that_is_too_long_is_refused_before_the_model_is_asked() {
     axon.counted("neuron_axon_memory_bytes 0").await;
     let peak = axon.metric("neuron_axon_memory_peak_bytes");
     assert!(peak < 1e6, "{peak}");
+    within(axon.stop()).await;
+}
+
+#[tokio::test]
+async fn of_a_large_vocabulary_the_likeliest_classes_are_told() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let axon = Setup::default().start_with(Talkative(asked.clone())).await;
+    let client = axon.client("//Alice").await;
+    let likeliest = |n_likeliest, output| v1::ForwardRequest {
+        n_likeliest,
+        ..texts(8, 64, output)
+    };
+    // All classes of so many texts would be 2 GiB.
+    let answer = ask(&client, likeliest(5, Output::Target)).await.unwrap();
+    let classes = answer.classes.clone().unwrap();
+    let classes = Tensor::decode(classes, &Limits::default()).unwrap();
+    assert_eq!(classes.shape(), [8, 64, 5]);
+    let last = [5, 4, 3, 2, 1].map(|n| i64::from(VOCABULARY - n));
+    assert_eq!(classes.to_i64().unwrap()[..5], last);
+    assert_eq!(outputs(answer).shape(), [8, 64, 5]);
+    // As many as are asked for are paid for, with their numbers: 8 · 64 · 5 · 12 bytes, and a little.
+    axon.counted("neuron_axon_memory_bytes 0").await;
+    let peak = axon.metric("neuron_axon_memory_peak_bytes");
+    assert!((30_720.0..40_960.0).contains(&peak), "{peak}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    for (refused, code) in [
+        (likeliest(5, Output::Encoding), Code::InvalidRequest),
+        (
+            likeliest(VOCABULARY + 1, Output::Target),
+            Code::InvalidRequest,
+        ),
+        // 8 · 64 · 5,500 · 12 bytes are 32.2 MiB.
+        (
+            likeliest(5_500, Output::Target),
+            Code::RequestShapeException,
+        ),
+    ] {
+        let refused = ask(&client, refused).await.unwrap_err();
+        assert_eq!(Code::of_status(&refused), code, "{refused}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
     within(axon.stop()).await;
 }
 

@@ -29,7 +29,7 @@ use neuron_peer::{
     },
     nucleus::{JoinGuard, Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
 };
-use neuron_proto::{DType, Modality, Tensor, v1::axon_client::AxonClient};
+use neuron_proto::{DType, Likeliest, Modality, Output, Tensor, v1::axon_client::AxonClient};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::{Registry, TextEncoder};
 use prost::Message;
@@ -152,6 +152,28 @@ impl Model for Doubler {
             .map(|row| row.iter().sum());
         let predictions: Vec<f32> = sums.flat_map(|sum: f32| [sum, -sum]).collect();
         Ok(Tensor::from_f32_vec(&[inputs.rows(), 2], predictions).unwrap())
+    }
+
+    /// Of one or both: the second class first where the sum is negative.
+    fn likeliest(
+        &mut self,
+        _: Modality,
+        _: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        _: usize,
+    ) -> Result<Likeliest, ModelError> {
+        let values = inputs.to_f32().unwrap();
+        let (mut logarithms, mut classes) = (Vec::new(), Vec::new());
+        for row in values.chunks(self.width as usize) {
+            let first = i64::from(row.iter().sum::<f32>() < 0.0);
+            logarithms.extend_from_slice(&[-0.5, -1.0][..n.get() as usize]);
+            classes.extend_from_slice(&[first, 1 - first][..n.get() as usize]);
+        }
+        let shape = [inputs.rows(), n.get()];
+        let logarithms = Tensor::from_f32_vec(&shape, logarithms).unwrap();
+        let classes = Tensor::from_i64(&shape, &classes).unwrap();
+        Ok(Likeliest::new(logarithms, classes, 2).unwrap())
     }
 }
 

@@ -1,11 +1,13 @@
 //! Predictions beside encodings, from a dendrite to an axon and back.
 
+use std::num::NonZeroU32;
+
 use neuron_peer::{
     axon::AxonConfig,
-    dendrite::{Call, Dendrite, DendriteConfig, Finish, Outcome, Peer},
+    dendrite::{Call, Dendrite, DendriteConfig, Finish, Outcome, Peer, loopback},
     nucleus::NucleusConfig,
 };
-use neuron_proto::{Code, Modality, Output, Tensor, v1};
+use neuron_proto::{Classes, Code, Modality, Output, Tensor, Wanted, v1};
 
 use crate::{
     harness::{PATIENCE, Running, Setup, identity, patient, within},
@@ -83,6 +85,63 @@ async fn encodings_and_predictions_in_flight_at_once_are_never_batched_together(
         assert_eq!(outcome.batch_rows, Some(2));
         assert!(outcome.queue.is_some_and(|queue| queue < PATIENCE));
         assert!(outcome.compute.is_some_and(|compute| compute < PATIENCE));
+    }
+    axon.stop().await;
+}
+
+fn likeliest(n: u32) -> Wanted {
+    Wanted::Prediction(Classes::Likeliest(NonZeroU32::new(n).unwrap()))
+}
+
+#[tokio::test]
+async fn the_likeliest_classes_arrive_from_a_peer_as_from_oneself() {
+    let axon = Setup::default().start().await;
+    let told = |outcome: Outcome| {
+        let logarithms = values(&outcome);
+        (logarithms, outcome.classes.unwrap().to_i64().unwrap())
+    };
+    for (n, expected) in [
+        (1, (vec![-0.5], vec![1])),
+        (2, (vec![-0.5, -1.0], vec![1, 0])),
+    ] {
+        let (dendrite, mut calls) = ask(&axon, [-3.0, 2.0]);
+        let (tensor, call) = (Modality::Tensor, calls.remove(0));
+        let calls = vec![call.clone()];
+        let asked = dendrite.ask(tensor, likeliest(n), calls, &[2], PATIENCE, Finish::All);
+        assert_eq!(told(asked.await.remove(0)), expected);
+        let own = loopback(&axon.nucleus, tensor, likeliest(n), call, &[2], PATIENCE);
+        assert_eq!(told(own.await), expected);
+    }
+    axon.stop().await;
+}
+
+#[tokio::test]
+async fn classes_that_there_are_not_are_not_asked_for() {
+    let axon = Setup::default().start().await;
+    let (dendrite, calls) = ask(&axon, [1.0, 2.0]);
+    // Seen here, and by a peer that is thought to have more.
+    for (row_shape, message) in [
+        (
+            &[2],
+            "expected to ask for at most 2 likeliest classes, got 3",
+        ),
+        (
+            &[3],
+            "expected at most 2 likeliest classes, got 3: there are no more",
+        ),
+    ] {
+        let (tensor, calls) = (Modality::Tensor, calls.clone());
+        let asked = dendrite.ask(
+            tensor,
+            likeliest(3),
+            calls,
+            row_shape,
+            PATIENCE,
+            Finish::All,
+        );
+        let outcome = asked.await.remove(0);
+        assert_eq!(outcome.code, Code::InvalidRequest);
+        assert_eq!(outcome.message, message);
     }
     axon.stop().await;
 }

@@ -1,7 +1,9 @@
 //! One peer: what it may answer, and what not.
 
+use std::num::NonZeroU32;
+
 use neuron_peer::dendrite::Precision;
-use neuron_proto::v1;
+use neuron_proto::{Classes, Wanted, v1};
 
 use super::{scripted::*, *};
 
@@ -48,6 +50,90 @@ async fn answers_that_are_not_what_was_asked_for_are_refused() {
     ];
     for (name, twist, expected) in cases {
         assert_eq!(code_of(Answer::Twist(twist)).await, expected, "{name}");
+    }
+}
+
+/// What asking for the two likeliest of [`WIDTH`] classes comes to.
+async fn ask_likeliest(dendrite: &Dendrite, peer: Peer) -> Outcome {
+    let wanted = Wanted::Target(Classes::Likeliest(NonZeroU32::new(2).unwrap()));
+    let calls = vec![Call {
+        peer,
+        inputs: inputs(2, 5.0),
+    }];
+    let asked = dendrite.ask(Modality::Tensor, wanted, calls, &[WIDTH], LONG, Finish::All);
+    asked.await.remove(0)
+}
+
+#[tokio::test]
+async fn the_likeliest_classes_are_taken_in_every_precision() {
+    for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
+        let server = axon(Answer::First).await;
+        let config = DendriteConfig {
+            precision,
+            ..development()
+        };
+        let outcome = ask_likeliest(&Dendrite::new(None, config), server.peer(0)).await;
+        let (outputs, classes) = likeliest(2, 2);
+        assert_eq!((outcome.outputs, outcome.classes), (Some(outputs), classes));
+        let request = server.seen.latest.lock().unwrap().clone().unwrap();
+        assert_eq!(
+            (request.output(), request.n_likeliest),
+            (v1::Output::Target, 2)
+        );
+    }
+}
+
+#[tokio::test]
+async fn likeliest_classes_that_are_none_are_refused() {
+    fn classes(values: &[i64]) -> Option<v1::Tensor> {
+        let n = u32::try_from(values.len()).unwrap() / 2;
+        Some(Tensor::from_i64(&[2, n], values).unwrap().encode())
+    }
+    let cases: [(&str, Twist, Code); 7] = [
+        (
+            "no classes",
+            |answer| answer.classes = None,
+            Code::EmptyResponse,
+        ),
+        (
+            "no such class",
+            |answer| answer.classes = classes(&[0, 1, 0, 3]),
+            Code::InvalidResponse,
+        ),
+        (
+            "a class below the first",
+            |answer| answer.classes = classes(&[0, -1, 0, 1]),
+            Code::InvalidResponse,
+        ),
+        (
+            "a class twice",
+            |answer| answer.classes = classes(&[0, 1, 2, 2]),
+            Code::InvalidResponse,
+        ),
+        (
+            "a class too few",
+            |answer| answer.classes = classes(&[0, 1]),
+            Code::ResponseShapeException,
+        ),
+        (
+            "probabilities of 1.1 together",
+            |answer| {
+                let loud = Tensor::from_f32(&[2, 2], &[-0.6; 4]).unwrap();
+                answer.outputs = Some(loud.encode());
+            },
+            Code::InvalidResponse,
+        ),
+        (
+            "all classes",
+            |answer| answer.outputs = Some(outputs(2, -2.0).encode()),
+            Code::ResponseShapeException,
+        ),
+    ];
+    for (name, twist, expected) in cases {
+        let server = axon(Answer::Twist(twist)).await;
+        let outcome = ask_likeliest(&dendrite(), server.peer(0)).await;
+        assert_eq!(outcome.code, expected, "{name}: {}", outcome.message);
+        assert!(outcome.outputs.is_none() && outcome.classes.is_none());
     }
 }
 

@@ -386,7 +386,7 @@ impl axon_server::Axon for Axon {
     }
 }
 
-/// Each row's first input, [`WIDTH`] times, in the precision that was asked for.
+/// Each row's first input, [`WIDTH`] times, in the precision that was asked for; of the likeliest classes, the first ones.
 fn good(request: v1::ForwardRequest) -> v1::ForwardResponse {
     let inputs = Tensor::decode(request.inputs.unwrap(), &Limits::default()).unwrap();
     let rows = inputs.rows();
@@ -396,6 +396,10 @@ fn good(request: v1::ForwardRequest) -> v1::ForwardResponse {
     let outputs: Vec<f32> = firsts.flat_map(|first| [first; WIDTH as usize]).collect();
     let reply = DType::try_from(request.reply).unwrap_or(DType::F32);
     let outputs = Tensor::from_f32(&[rows, WIDTH], &outputs).unwrap();
+    let (outputs, classes) = match request.n_likeliest {
+        0 => (outputs, None),
+        n => likeliest(rows, n),
+    };
     v1::ForwardResponse {
         code: Code::Success.into(),
         message: String::new(),
@@ -405,7 +409,18 @@ fn good(request: v1::ForwardRequest) -> v1::ForwardResponse {
             compute_us: 2_000,
             batch_rows: rows,
         }),
+        classes: classes.map(Tensor::encode),
     }
+}
+
+/// Of each row, the first `n` classes, each with a probability of e⁻².
+pub(crate) fn likeliest(rows: u32, n: u32) -> (Tensor, Option<Tensor>) {
+    let logarithms = vec![-2.0; (rows * n) as usize];
+    let classes: Vec<i64> = (0..rows).flat_map(|_| 0..i64::from(n)).collect();
+    (
+        Tensor::from_f32(&[rows, n], &logarithms).unwrap(),
+        Some(Tensor::from_i64(&[rows, n], &classes).unwrap()),
+    )
 }
 
 /// Answers below gRPC.

@@ -30,7 +30,7 @@ impl Asked {
         let request = Request {
             modality: Modality::Tensor,
             tokenizer: None,
-            output: Output::Encoding,
+            wanted: Wanted::Encoding,
             inputs,
             priority,
             deadline,
