@@ -6,7 +6,7 @@ pub mod dataset;
 pub mod device;
 pub mod events;
 pub mod flops;
-
+pub mod likeliest;
 mod linear;
 pub mod loss;
 pub mod memory;

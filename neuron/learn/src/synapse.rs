@@ -23,10 +23,13 @@ mod parity;
 mod perception;
 pub mod torchscript;
 
+use std::num::NonZeroU32;
+
 use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::flops::Forward;
+use crate::likeliest::Likeliest;
 use crate::parameters::{self, Parameters, ParametersError};
 use crate::tensor::{self, TensorError};
 
@@ -106,6 +109,46 @@ pub trait Synapse: Send {
         Err(SynapseError::NotImplemented(Modality::Tensor))
     }
 
+    /// Log-probabilities of the classes, told from encodings of the local branch: the head.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., d_model]` → `[.., n_classes]`, f32
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NoPrediction`] unless the entry point offers it.
+    fn tell(&self, modality: Modality, _encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Err(SynapseError::NoPrediction(modality))
+    }
+
+    /// Whether a prediction is told from the encoding of the last place alone, as that of how a text goes on is.
+    fn predicts_by_last_place(&self) -> bool {
+        false
+    }
+
+    /// The encodings that this output is, or is told from.
+    ///
+    /// # Shapes
+    ///
+    /// As encodings; of a prediction [by the last place](Self::predicts_by_last_place), without the axis of places
+    ///
+    /// # Errors
+    ///
+    /// As the entry points.
+    fn encodings_of(
+        &self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<Tensor, SynapseError> {
+        let encodings = self.encode(modality, inputs)?;
+        match output {
+            Output::Prediction if self.predicts_by_last_place() => Ok(encodings.f_select(1, -1)?),
+            Output::Encoding | Output::Prediction | Output::Target => Ok(encodings),
+        }
+    }
+
     /// Log-probabilities of the classes, by the local branch.
     ///
     /// # Shapes
@@ -114,9 +157,10 @@ pub trait Synapse: Send {
     ///
     /// # Errors
     ///
-    /// [`SynapseError::NoPrediction`] unless the entry point offers it, and as the entry points.
-    fn predict(&self, modality: Modality, _inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Err(SynapseError::NoPrediction(modality))
+    /// As [`tell`](Self::tell) and the entry points.
+    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
+        let encodings = self.encodings_of(modality, Output::Prediction, inputs)?;
+        self.tell(modality, &encodings)
     }
 
     /// What the synapse is trained to tell, as [`SynapseOutput::local_target`] has it: log-probabilities wherever there is
@@ -130,7 +174,48 @@ pub trait Synapse: Send {
     ///
     /// As [`predict`](Self::predict).
     fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        self.predict(modality, inputs)
+        let encodings = self.encodings_of(modality, Output::Target, inputs)?;
+        self.tell(modality, &encodings)
+    }
+
+    /// Of a [prediction](Self::predict) or a [target](Self::local_target), the `n` likeliest classes of each distribution, of which
+    /// as many are there at once as have `max_bytes`, at least one.
+    ///
+    /// # Shapes
+    ///
+    /// `inputs`: as of the modality; result: as the prediction or the target, with `n` classes along the last axis
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict), and those of libtorch if there are fewer classes than `n`.
+    fn likeliest(
+        &self,
+        modality: Modality,
+        output: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        max_bytes: usize,
+    ) -> Result<Likeliest, SynapseError> {
+        let n_classes = self.n_classes(modality)?;
+        let encodings = self.encodings_of(modality, output, inputs)?;
+        let head = |some: &Tensor| self.tell(modality, some);
+        Likeliest::of(&encodings, n, n_classes, max_bytes, head)
+    }
+
+    /// How many classes there are.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NotImplemented`] or [`SynapseError::NoPrediction`] if there are none.
+    fn n_classes(&self, modality: Modality) -> Result<u32, SynapseError> {
+        let mut entry_points = self.entry_points().into_iter();
+        let entry_point = entry_points
+            .find(|entry_point| entry_point.modality == modality)
+            .ok_or(SynapseError::NotImplemented(modality))?;
+        let classes = entry_point
+            .prediction_shape
+            .and_then(|shape| shape.last().copied());
+        classes.ok_or(SynapseError::NoPrediction(modality))
     }
 
     /// The first half of a batch, before the network is asked: the context of the router, and all that both branches share.
@@ -233,6 +318,26 @@ pub trait Synapse: Send {
             Output::Target => self.local_target(modality, &inputs)?,
         };
         Ok(tensor::to_wire(&outputs, DType::F32)?)
+    }
+
+    /// Answers a peer with the `n` likeliest classes of each distribution, as [`likeliest`](Self::likeliest) has them: from the
+    /// wire to the wire, without gradients.
+    ///
+    /// # Errors
+    ///
+    /// As [`likeliest`](Self::likeliest), and [`SynapseError::Tensor`] if they are no numbers.
+    fn serve_likeliest(
+        &self,
+        modality: Modality,
+        output: Output,
+        n: NonZeroU32,
+        inputs: &neuron_proto::Tensor,
+        max_bytes: usize,
+    ) -> Result<neuron_proto::Likeliest, SynapseError> {
+        let _no_grad = tch::no_grad_guard();
+        let inputs = tensor::to_torch(inputs, self.device())?;
+        let likeliest = self.likeliest(modality, output, n, &inputs, max_bytes)?;
+        Ok(likeliest.to_wire(self.n_classes(modality)?)?)
     }
 
     /// Adds to the gradients of the parameters what a peer's loss makes of the answer it was given to these inputs.

@@ -82,6 +82,9 @@ pub enum TensorError {
     /// The wire refused the tensor.
     #[error(transparent)]
     Wire(#[from] neuron_proto::TensorError),
+    /// Classes and what they are likely are none.
+    #[error(transparent)]
+    Likeliest(#[from] neuron_proto::LikeliestError),
     /// libtorch failed.
     #[error(transparent)]
     Torch(#[from] TchError),

@@ -57,7 +57,8 @@ pub struct NucleusSettings {
     /// MiB that the answer to one request may have
     ///
     /// How long an answer is follows from the request: its rows, and for texts their tokens and, where predictions are asked
-    /// for, the vocabulary. A request for a longer one is refused with the number of rows that fit.
+    /// for, the vocabulary, or how many of the likeliest tokens are. A request for a longer one is refused with the number of rows
+    /// that fit.
     #[arg(
         long,
         env = "CONNECTOME_ANSWER_MIB",

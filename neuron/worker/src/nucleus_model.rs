@@ -1,12 +1,14 @@
 //! What the nucleus serves: a copy of the synapse, or noise.
 
+use std::{f32::consts::LN_2, num::NonZeroU32};
+
 use neuron_learn::{
     precision::Precision,
     synapse::{Synapse, SynapseError},
 };
 use neuron_peer::nucleus::{Model, ModelError, SynapseSpec};
-use neuron_proto::{Fingerprint, Modality, Output, Tensor, TensorError};
-use rand::{Rng, SeedableRng};
+use neuron_proto::{Fingerprint, Likeliest, LikeliestError, Modality, Output, Tensor, TensorError};
+use rand::{Rng, SeedableRng, seq::index::sample};
 use rand_chacha::ChaCha8Rng;
 
 /// What peers are answered with.
@@ -81,17 +83,20 @@ impl Honest {
         inputs: &Tensor,
     ) -> Result<Tensor, ModelError> {
         let serve = || self.synapse.serve(modality, output, inputs);
-        self.precision.forward(serve).map_err(|error| match error {
-            SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
-                ModelError::NotImplemented(error.to_string())
-            }
-            SynapseError::Shape { .. } | SynapseError::Kind { .. } | SynapseError::Token { .. } => {
-                ModelError::InvalidRequest(error.to_string())
-            }
-            SynapseError::Tensor(_) | SynapseError::Torch(_) => {
-                ModelError::Failed(error.to_string())
-            }
-        })
+        self.precision.forward(serve).map_err(of_synapse)
+    }
+}
+
+/// Whose fault it is that a synapse does not answer.
+fn of_synapse(error: SynapseError) -> ModelError {
+    match error {
+        SynapseError::NotImplemented(_) | SynapseError::NoPrediction(_) => {
+            ModelError::NotImplemented(error.to_string())
+        }
+        SynapseError::Shape { .. } | SynapseError::Kind { .. } | SynapseError::Token { .. } => {
+            ModelError::InvalidRequest(error.to_string())
+        }
+        SynapseError::Tensor(_) | SynapseError::Torch(_) => ModelError::Failed(error.to_string()),
     }
 }
 
@@ -111,6 +116,19 @@ impl Model for Honest {
     fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
         self.answer(modality, Output::Target, inputs)
     }
+
+    fn likeliest(
+        &mut self,
+        modality: Modality,
+        output: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        max_bytes: usize,
+    ) -> Result<Likeliest, ModelError> {
+        let synapse = &self.synapse;
+        let serve = || synapse.serve_likeliest(modality, output, n, inputs, max_bytes);
+        self.precision.forward(serve).map_err(of_synapse)
+    }
 }
 
 struct Garbage {
@@ -126,6 +144,20 @@ impl Garbage {
             .ok_or_else(|| ModelError::NotImplemented(modality.to_string()))
     }
 
+    /// Of this output for these inputs.
+    fn shape(
+        &self,
+        modality: Modality,
+        output: Output,
+        inputs: &Tensor,
+    ) -> Result<Vec<u32>, ModelError> {
+        let row_shape = self
+            .spec(modality)?
+            .row_shape(output, inputs.row_shape())
+            .ok_or_else(|| no(modality, output))?;
+        Ok([&[inputs.rows()], &row_shape[..]].concat())
+    }
+
     /// Uniform in `[-1, 1)`, in the shape of this output for these inputs.
     fn noise(
         &mut self,
@@ -133,11 +165,7 @@ impl Garbage {
         output: Output,
         inputs: &Tensor,
     ) -> Result<(Vec<u32>, Vec<f32>), ModelError> {
-        let row_shape = self
-            .spec(modality)?
-            .row_shape(output, inputs.row_shape())
-            .ok_or_else(|| ModelError::NotImplemented(format!("no {output} for {modality}")))?;
-        let shape = [&[inputs.rows()], &row_shape[..]].concat();
+        let shape = self.shape(modality, output, inputs)?;
         let n_values = shape.iter().map(|&size| size as usize).product();
         let rng = &mut self.rng;
         let noise = (0..n_values).map(|_| rng.random_range(-1.0..1.0));
@@ -179,15 +207,53 @@ impl Model for Garbage {
     fn target(&mut self, modality: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
         self.lie(modality, Output::Target, inputs)
     }
+
+    /// Classes drawn at random, each half as likely as the one before.
+    fn likeliest(
+        &mut self,
+        modality: Modality,
+        output: Output,
+        n: NonZeroU32,
+        inputs: &Tensor,
+        _max_bytes: usize,
+    ) -> Result<Likeliest, ModelError> {
+        let shape = self.shape(modality, output, inputs)?;
+        let (&n_classes, places) = shape.split_last().ok_or_else(|| no(modality, output))?;
+        let n_places: usize = places.iter().map(|&size| size as usize).product();
+        let halves = std::iter::successors(Some(-LN_2), |logarithm| Some(logarithm - LN_2));
+        // No lower than every precision has it.
+        let logarithms: Vec<f32> = halves
+            .map(|logarithm| logarithm.max(-1e4))
+            .take(n.get() as usize)
+            .collect();
+        let mut classes = Vec::with_capacity(n_places * n.get() as usize);
+        for _ in 0..n_places {
+            let drawn = sample(&mut self.rng, n_classes as usize, n.get() as usize);
+            classes.extend(drawn.into_iter().map(|class| class as i64));
+        }
+        let shape = [places, &[n.get()]].concat();
+        let logarithms = Tensor::from_f32_vec(&shape, logarithms.repeat(n_places));
+        let classes = Tensor::from_i64(&shape, &classes);
+        let (logarithms, classes) = (logarithms.map_err(failed)?, classes.map_err(failed)?);
+        let lie = Likeliest::new(logarithms, classes, n_classes);
+        lie.map_err(|error: LikeliestError| ModelError::Failed(error.to_string()))
+    }
 }
 
 fn failed(error: TensorError) -> ModelError {
     ModelError::Failed(error.to_string())
 }
 
+fn no(modality: Modality, output: Output) -> ModelError {
+    ModelError::NotImplemented(format!("no {output} for {modality}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use neuron_learn::synapse::{Gpt, Gpt2Config, Mnist, MnistConfig};
+    use neuron_learn::{
+        synapse::{Bert, BertConfig, Gpt, Gpt2Config, Mnist, MnistConfig},
+        tensor::to_torch,
+    };
     use neuron_proto::DType;
     use tch::Device;
 
@@ -293,6 +359,48 @@ mod tests {
         assert_eq!(prediction.shape(), [2, 20]);
         let target = model.target(Modality::Text, &texts).unwrap();
         assert_eq!(target.shape(), [2, 5, 20]);
+    }
+
+    #[test]
+    fn the_likeliest_classes_are_those_of_the_whole_distribution() {
+        const CPU: Device = Device::Cpu;
+        let texts = Tensor::from_i64(&[2, 4], &[2, 7, 9, 3, 2, 4, 11, 3]).unwrap();
+        let synapses: [Box<dyn Synapse>; 2] = [
+            Box::new(Bert::new(BertConfig::tiny(30), 0, CPU)),
+            Box::new(Gpt::new(Gpt2Config::tiny(30), 0, CPU)),
+        ];
+        for synapse in &synapses {
+            let mut model = Answers::Honest.model(synapse.as_ref(), Offer::default());
+            let whole = model.target(Modality::Text, &texts).unwrap();
+            let whole = to_torch(&whole, CPU).unwrap();
+            for (n, max_bytes) in [(1, 1), (5, 3 * 30 * 4), (30, 1 << 20)] {
+                let n = NonZeroU32::new(n).unwrap();
+                let output = Output::Target;
+                let told = model.likeliest(Modality::Text, output, n, &texts, max_bytes);
+                let (logarithms, classes) = told.unwrap().into_parts();
+                let expected = whole.topk(n.get().into(), -1, true, true);
+                let logarithms = to_torch(&logarithms, CPU).unwrap();
+                assert!(logarithms.allclose(&expected.0, 1e-5, 1e-6, false));
+                assert!(to_torch(&classes, CPU).unwrap().equal(&expected.1));
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_tells_classes_that_there_are() {
+        let gpt = Gpt::new(Gpt2Config::tiny(20), 0, Device::Cpu);
+        let texts = Tensor::from_i64(&[2, 5], &[3; 10]).unwrap();
+        let told = |seed, output| {
+            let mut model = Answers::Garbage { seed }.model(&gpt, Offer::default());
+            let n = NonZeroU32::new(6).unwrap();
+            model.likeliest(Modality::Text, output, n, &texts, 1 << 20)
+        };
+        let target = told(1, Output::Target).unwrap();
+        assert_eq!(target.classes().shape(), [2, 5, 6]);
+        let prediction = told(1, Output::Prediction).unwrap();
+        assert_eq!(prediction.classes().shape(), [2, 6]);
+        assert_eq!(target, told(1, Output::Target).unwrap());
+        assert_ne!(target, told(2, Output::Target).unwrap());
     }
 
     #[test]

@@ -177,11 +177,9 @@ impl Synapse for Bert {
         Ok(self.perceive(tokens, Mode::Evaluation)?.local_output)
     }
 
-    /// # Shapes
-    ///
-    /// `[batch, seq]` → `[batch, seq, vocab]`: the local target of training
-    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Ok(self.target(&self.encode(modality, inputs)?))
+    /// Of the token at each place.
+    fn tell(&self, _: Modality, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(encodings))
     }
 
     fn perceive(&self, tokens: &Tensor, mode: Mode) -> Result<Perception, SynapseError> {

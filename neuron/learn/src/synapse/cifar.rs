@@ -195,11 +195,8 @@ impl Synapse for Cifar {
         Ok(self.perception(images, Mode::Evaluation)?.local_output)
     }
 
-    /// # Shapes
-    ///
-    /// As of an image → `[batch, n_classes]`: the local target of evaluation
-    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Ok(self.target(&self.encode(modality, inputs)?))
+    fn tell(&self, _: Modality, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(encodings))
     }
 
     /// The router routes by the transform. In training, the running statistics of every norm move.

@@ -236,18 +236,14 @@ impl Synapse for Gpt {
         Ok(self.perceive(tokens, Mode::Evaluation)?.local_output)
     }
 
-    /// # Shapes
-    ///
-    /// `[batch, seq]` → `[batch, vocab]`: of the token after the last, by the local target of training
-    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Ok(self.target(&self.encode(modality, inputs)?.select(1, -1)))
+    /// Of the token after each place.
+    fn tell(&self, _: Modality, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(encodings))
     }
 
-    /// # Shapes
-    ///
-    /// `[batch, seq]` → `[batch, seq, vocab]`: of the token after each place
-    fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Ok(self.target(&self.encode(modality, inputs)?))
+    /// What is predicted is the token after the last.
+    fn predicts_by_last_place(&self) -> bool {
+        true
     }
 
     fn perceive(&self, tokens: &Tensor, mode: Mode) -> Result<Perception, SynapseError> {

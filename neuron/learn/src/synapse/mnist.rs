@@ -167,11 +167,8 @@ impl Synapse for Mnist {
         Ok(self.perception(images)?.local_output)
     }
 
-    /// # Shapes
-    ///
-    /// As of an image → `[batch, n_classes]`: the local target of training
-    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        Ok(self.target(&self.encode(modality, inputs)?))
+    fn tell(&self, _: Modality, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        Ok(self.target(encodings))
     }
 
     /// The router routes by the local encoding; the modes are one.

@@ -294,22 +294,16 @@ impl Synapse for TorchScript {
         self.encoding_of(Modality::Tensor, encodings)
     }
 
-    /// # Shapes
-    ///
-    /// `inputs`: as declared; result: as declared, or `[batch, vocab]` of the token after the last if it is causal
-    fn predict(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        let target = self.local_target(modality, inputs)?;
-        match self.config.is_causal() {
-            true => Ok(target.f_select(1, -1)?),
-            false => Ok(target),
+    fn tell(&self, modality: Modality, encodings: &Tensor) -> Result<Tensor, SynapseError> {
+        match self.config.outputs {
+            Outputs::Logits => Ok(self.target(encodings)),
+            Outputs::Encoding => Err(SynapseError::NoPrediction(modality)),
         }
     }
 
-    fn local_target(&self, modality: Modality, inputs: &Tensor) -> Result<Tensor, SynapseError> {
-        match self.config.outputs {
-            Outputs::Logits => Ok(self.target(&self.encode(modality, inputs)?)),
-            Outputs::Encoding => Err(SynapseError::NoPrediction(modality)),
-        }
+    /// A causal module predicts the token after the last.
+    fn predicts_by_last_place(&self) -> bool {
+        self.config.is_causal()
     }
 
     fn perceive(&self, inputs: &Tensor, mode: Mode) -> Result<Perception, SynapseError> {
