@@ -176,8 +176,9 @@ impl Asker<'_> {
         });
         let left: Duration = self.deadline.saturating_duration_since(Instant::now());
         let (entry, finish) = (self.subject.entry(), self.settings.finish());
+        let wanted = self.subject.wanted(row_shape);
         self.dendrite
-            .predict(entry, calls.collect(), row_shape, left, finish)
+            .ask(entry, wanted, calls.collect(), row_shape, left, finish)
             .await
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// How far the probabilities of an answer may be from 1 in sum: what half precision on the wire makes of them.
+/// How far the probabilities of all classes may be from 1 in sum: what half precision on the wire makes of them.
 const TOLERANCE: f64 = 0.05;
 
 /// Classes of an image that people are shown.
@@ -83,14 +83,43 @@ pub(super) fn distributions(
     n_classes: usize,
     places: &[usize],
 ) -> Result<Vec<Distribution>, String> {
+    let at = |&place: &usize| probabilities(at_place(log_probabilities, n_classes, place)?);
+    places.iter().map(at).collect()
+}
+
+/// The same out of the `n` likeliest classes of each place, as the dendrite has checked them: others are left at 0.
+///
+/// # Errors
+///
+/// If there is no answer at a place.
+pub(super) fn likeliest_distributions(
+    log_probabilities: &[f32],
+    classes: &[i64],
+    n: usize,
+    n_classes: usize,
+    places: &[usize],
+) -> Result<Vec<Distribution>, String> {
     let at = |&place: &usize| {
-        let range = place * n_classes..(place + 1) * n_classes;
-        let found = log_probabilities.get(range);
-        probabilities(
-            found.ok_or_else(|| format!("expected an answer at place {place}, got none"))?,
-        )
+        let logarithms = at_place(log_probabilities, n, place)?;
+        let mut distribution = vec![0.0; n_classes];
+        for (class, logarithm) in at_place(classes, n, place)?.iter().zip(logarithms) {
+            let class = usize::try_from(*class).ok();
+            if let Some(probability) = class.and_then(|class| distribution.get_mut(class)) {
+                *probability = f64::from(*logarithm).exp();
+            }
+        }
+        // Rounding may have made a little more of them.
+        let sum: f64 = distribution.iter().sum();
+        let told = distribution.into_iter();
+        Ok(told.map(|probability| probability / sum.max(1.0)).collect())
     };
     places.iter().map(at).collect()
+}
+
+/// What is said at a place, of `n` each.
+fn at_place<T>(values: &[T], n: usize, place: usize) -> Result<&[T], String> {
+    let found = values.get(place * n..(place + 1) * n);
+    found.ok_or_else(|| format!("expected an answer at place {place}, got none"))
 }
 
 fn probabilities(log_probabilities: &[f32]) -> Result<Distribution, String> {
@@ -135,6 +164,21 @@ mod tests {
         }
         assert!(distributions(&logs, 2, &[1]).is_err());
         assert!(distributions(&logs, 2, &[3]).is_err());
+    }
+
+    #[test]
+    fn of_the_likeliest_classes_the_others_are_left_out() {
+        // Two places, two of four classes each; the second says a little too much.
+        let logs = [0.5_f32, 0.25, 0.8, 0.24].map(f32::ln);
+        let read = likeliest_distributions(&logs, &[3, 0, 1, 2], 2, 4, &[1, 0]).unwrap();
+        let expected = [[0.0, 0.8 / 1.04, 0.24 / 1.04, 0.0], [0.25, 0.0, 0.0, 0.5]];
+        for (place, expected) in read.iter().zip(expected) {
+            assert_eq!(place.len(), 4);
+            for (one, other) in place.iter().zip(expected) {
+                assert!((one - other).abs() < 1e-6, "{read:?}");
+            }
+        }
+        assert!(likeliest_distributions(&logs, &[3, 0, 1, 2], 2, 4, &[2]).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     Absence,
-    answer::{Answer, Distribution, distributions},
+    answer::{Answer, Distribution, distributions, likeliest_distributions},
     subject::Subject,
 };
 use crate::exit::UnansweredError;
@@ -92,10 +92,19 @@ impl Vote {
         let Some(outputs) = outcome.outputs else {
             return vote;
         };
-        // The dendrite gives f32 of the shape that it was told.
+        // The dendrite gives f32 of the shape that it was told, and classes where only the likeliest were asked for.
         let values = outputs.to_f32().unwrap_or_default();
         let n_classes = row_shape.last().map_or(0, |&size| size as usize);
-        match distributions(&values, n_classes, subject.places(row_shape)) {
+        let places = subject.places(row_shape);
+        let read = match outcome.classes {
+            None => distributions(&values, n_classes, places),
+            Some(classes) => {
+                let n = classes.shape().last().map_or(0, |&size| size as usize);
+                let classes = classes.to_i64().unwrap_or_default();
+                likeliest_distributions(&values, &classes, n, n_classes, places)
+            }
+        };
+        match read {
             Ok(distributions) => {
                 vote.answer = Some(subject.read(&distributions));
                 vote.distributions = Some(distributions);

@@ -1,8 +1,10 @@
 //! What is asked about: an image, or a text. What it asks of peers, and how their answers read.
 
+use std::num::NonZeroU32;
+
 use neuron_metagraph::Synapses;
 use neuron_peer::dendrite::Entry;
-use neuron_proto::{Modality, Tensor, v1};
+use neuron_proto::{Classes, Modality, Tensor, Wanted, v1};
 
 use super::{
     Absence,
@@ -11,6 +13,9 @@ use super::{
     sentence::Sentence,
 };
 use crate::{cli::Query, exit::UsageError};
+
+/// Of how many tokens each peer tells at a place: what people are shown of all answers together is among these.
+const LIKELIEST: NonZeroU32 = NonZeroU32::new(64).expect("it is not zero");
 
 /// What is asked about.
 #[derive(Debug)]
@@ -85,6 +90,17 @@ impl Subject {
         match self {
             Subject::Picture(picture) => picture.question(synapse),
             Subject::Sentence(sentence) => sentence.question(synapse),
+        }
+    }
+
+    /// What is asked of peers whose predictions are of this shape: there may be very many tokens, and few are shown.
+    pub(super) fn wanted(&self, row_shape: &[u32]) -> Wanted {
+        let n_classes = row_shape.last().copied().and_then(NonZeroU32::new);
+        match (self, n_classes) {
+            (Subject::Sentence(_), Some(n_classes)) => {
+                Wanted::Prediction(Classes::Likeliest(LIKELIEST.min(n_classes)))
+            }
+            _ => Wanted::Prediction(Classes::All),
         }
     }
 
