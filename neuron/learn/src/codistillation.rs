@@ -5,7 +5,8 @@
 //! hears them has to learn what they mean. Classes mean the same to all.
 //!
 //! ```text
-//! p_j      = softmax(what peer j told)                            a peer's words are a distribution, whatever it sent
+//! p_j      = softmax(what peer j told)                            a peer's words are a distribution, whatever it sent; of a peer
+//!                                                                 that told its likeliest classes, completed: join_likeliest
 //! p_peers  = Σ_j g_j·p_j / Σ_j g_j                                over those that answered; g are the router's gates
 //! p_net    = (Σ_j g_j·p_j + v·p_own) / (Σ_j g_j + v)              v = 1 / peers of the row: one voice among them
 //! loss     = (1 − α)·target loss − α·Σ p_peers·ln p_own − ln p_net(label) + β·KL(g ‖ equal gates)
@@ -27,6 +28,7 @@
 //! R. Anil and others, *Large scale distributed neural network training through online distillation*, 2018; Y. Zhang and
 //! others, *Deep mutual learning*, 2018. Both have every model hear every other; here, the router chooses.
 
+mod completion;
 mod need;
 
 use tch::{Kind, Tensor};
@@ -37,7 +39,7 @@ use crate::{
     synapse::{Labels, SynapseError, SynapseOutput, expect_shape},
 };
 
-pub use self::need::Need;
+pub use self::{completion::join_likeliest, need::Need};
 
 /// β: the utility, in nats of loss for a whole gate, that makes a gate e times as large.
 const TEMPERATURE: f64 = 0.25;
@@ -72,7 +74,7 @@ pub fn join(
 
 /// What a neuron makes of a batch that it concluded alone, among peers that told what they think of it.
 ///
-/// `told`: as [`join`] gave it for these routes. `imitation`: α above, in `0..=1`, the share of the local loss that peers have:
+/// `told`: as [`join`] or [`join_likeliest`] gave it for these routes. `imitation`: α above, in `0..=1`, the share of the local loss that peers have:
 /// see [`Need`].
 ///
 /// The network branch of the result has no encoding; its distillation loss is how far the local branch is from its peers, the

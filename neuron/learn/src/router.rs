@@ -266,6 +266,14 @@ pub enum RouterError {
         /// What arrived.
         arrived: Vec<i64>,
     },
+    /// A peer told of a class that there is not.
+    #[error("{peer} told of classes, not all of which are in 0..{n_classes}")]
+    Class {
+        /// Who told.
+        peer: PublicKey,
+        /// How many there are.
+        n_classes: i64,
+    },
     /// libtorch failed.
     #[error(transparent)]
     Torch(#[from] TchError),

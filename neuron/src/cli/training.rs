@@ -96,7 +96,10 @@ pub struct TrainingSettings {
     // the environment, which options come before.
     #[arg(long)]
     pub no_set_weights: bool,
-    /// What is learned of peers [default: predictions, unless those of a batch are longer than 16 MiB]
+    /// What is learned of peers [default: predictions]
+    ///
+    /// Of predictions, peers are asked for the probability of each class or, where those of a batch are longer than 16 MiB, of the
+    /// 64 likeliest at each place.
     #[arg(long, env = "CONNECTOME_LEARN_FROM", value_name = "WHAT", value_enum)]
     pub learn_from: Option<LearnFrom>,
     /// How much of what is learned may be what peers predict, and not labels: 0 to 1. It is as much of that as the neuron learns

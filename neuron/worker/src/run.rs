@@ -20,7 +20,7 @@ use neuron_learn::{
     synapse::{Synapse, TorchScript},
 };
 use neuron_peer::dendrite::Entry;
-use neuron_proto::Output;
+use neuron_proto::Wanted;
 use neuron_text::{Tokenizer, atomic};
 use neuron_wallet::{Keypair, PublicKey};
 use prometheus::Registry;
@@ -183,7 +183,7 @@ impl Network {
                     modality: run.synapse.modality(),
                     tokenizer: run.offer.tokenizer,
                 },
-                output: run.asked_for,
+                wanted: run.asked_for,
                 deadline: train.dendrite.deadline,
                 finish: train.dendrite.finish(),
             },
@@ -216,7 +216,7 @@ struct Run {
     task: Option<Task>,
     offer: Offer,
     /// What peers are asked for.
-    asked_for: Output,
+    asked_for: Wanted,
     data: Data,
     belongings: Belongings,
     metrics: TrainingMetrics,
@@ -446,8 +446,14 @@ impl Run {
             longest: train.data.sequence.get() as usize,
         };
         let asked_for = settings::asked_for(&train.training, &train.nucleus, &asked)?;
-        if asked_for == Output::Encoding && train.training.learn_from.is_none() {
-            tracing::info!("learning from what peers encode; see --learn-from");
+        match (asked_for, asked_for.n_likeliest()) {
+            (Wanted::Encoding, _) if train.training.learn_from.is_none() => {
+                tracing::info!("learning from what peers encode; see --learn-from");
+            }
+            (_, Some(n)) => {
+                tracing::info!("of so many classes, peers are asked for the {n} likeliest");
+            }
+            _ => {}
         }
         Ok(Self {
             asked_for,

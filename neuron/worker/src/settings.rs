@@ -1,6 +1,9 @@
 //! From what the user set to what the parts of a neuron take.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::{
+    cmp::min,
+    num::{NonZeroU32, NonZeroU64},
+};
 
 use neuron::{
     cli::{
@@ -20,7 +23,7 @@ use neuron_peer::{
     axon::{AxonConfig, Policy, Rate},
     nucleus::NucleusConfig,
 };
-use neuron_proto::{DType, Modality, Output};
+use neuron_proto::{Classes, DType, Modality, Output, Wanted};
 use tch::{Device, Kind};
 
 use crate::{
@@ -145,10 +148,13 @@ pub(crate) fn trainer(
     }
 }
 
-/// Bytes of all peers' predictions of a batch, up to which predictions are what is asked for.
+/// Bytes of a peer's predictions of a batch, up to which they are asked for as a whole.
 const LONGEST_PREDICTIONS: usize = 16 * MIB;
 
-/// What peers are asked for: what they predict, or how they encode.
+/// How many of the likeliest classes are asked for where all would be longer.
+const LIKELIEST: NonZeroU32 = NonZeroU32::new(64).expect("it is not zero");
+
+/// What peers are asked for: what they predict, of all classes or of the likeliest, or how they encode.
 ///
 /// # Errors
 ///
@@ -157,26 +163,18 @@ pub(crate) fn asked_for(
     training: &TrainingSettings,
     nucleus: &NucleusSettings,
     asked: &Asked<'_>,
-) -> Result<Output, UsageError> {
-    let unsaid = || {
-        let is_short = asked.answer_bytes(Output::Target)? <= LONGEST_PREDICTIONS;
-        is_short.then_some(LearnFrom::Predictions)
-    };
-    let learn_from = match (training.learn_from, training.send_gradients) {
+) -> Result<Wanted, UsageError> {
+    let predictions = || asked.predictions(nucleus).unwrap_or(Wanted::Encoding);
+    let wanted = match (training.learn_from, training.send_gradients) {
         (Some(LearnFrom::Predictions), true) => {
             let message = "gradients are those of encodings: use --learn-from encodings with --send-gradients, or neither";
             return Err(UsageError(message.to_owned()));
         }
-        (Some(learn_from), _) => learn_from,
-        (None, true) => LearnFrom::Encodings,
-        (None, false) => unsaid().unwrap_or(LearnFrom::Encodings),
+        (Some(LearnFrom::Encodings), _) | (None, true) => Wanted::Encoding,
+        (Some(LearnFrom::Predictions) | None, false) => predictions(),
     };
-    let output = match learn_from {
-        LearnFrom::Predictions => Output::Target,
-        LearnFrom::Encodings => Output::Encoding,
-    };
-    asked.check_answer(output, nucleus)?;
-    Ok(output)
+    asked.check_answer(wanted, nucleus)?;
+    Ok(wanted)
 }
 
 /// What one peer may be asked at once: a batch of training.
@@ -189,10 +187,30 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// What there is to be asked of predictions, if there are any: all classes if they are short enough, else as many of the
+    /// likeliest as are, at least one.
+    fn predictions(&self, nucleus: &NucleusSettings) -> Option<Wanted> {
+        let longest = min(LONGEST_PREDICTIONS, mib(nucleus.answer_mib));
+        if self.answer_bytes(Wanted::Target(Classes::All))? <= longest {
+            return Some(Wanted::Target(Classes::All));
+        }
+        let likeliest = |n| Wanted::Target(Classes::Likeliest(n));
+        let one = self.answer_bytes(likeliest(NonZeroU32::MIN))?;
+        let fit = u32::try_from(longest / one.max(1)).unwrap_or(u32::MAX);
+        let n = NonZeroU32::new(fit).unwrap_or(NonZeroU32::MIN);
+        Some(likeliest(min(n, LIKELIEST)))
+    }
+
     /// Peers refuse requests for longer answers than they give, and so does this neuron, which asks itself where there are none.
-    fn check_answer(&self, output: Output, nucleus: &NucleusSettings) -> Result<(), UsageError> {
+    fn check_answer(&self, wanted: Wanted, nucleus: &NucleusSettings) -> Result<(), UsageError> {
         let limit = nucleus.answer_mib;
-        let Some(needed) = self.answer_bytes(output) else {
+        let of_encodings = self.answer_bytes(Wanted::Encoding);
+        let needed = match wanted.n_likeliest() {
+            // The encodings that they are told from.
+            Some(_) => self.answer_bytes(wanted).max(of_encodings),
+            None => self.answer_bytes(wanted),
+        };
+        let Some(needed) = needed else {
             return Ok(());
         };
         if needed <= mib(limit) {
@@ -207,12 +225,19 @@ impl Asked<'_> {
     }
 
     /// Bytes of the longest answer to a batch, if there is such an output.
-    fn answer_bytes(&self, output: Output) -> Option<usize> {
+    fn answer_bytes(&self, wanted: Wanted) -> Option<usize> {
         let classes = || self.entry_point.prediction_shape.as_ref()?.last().copied();
         let (width, places) = self.entry_point.output_shape.split_last()?;
-        let width = match output {
-            Output::Encoding => *width,
-            Output::Prediction | Output::Target => classes()?,
+        let (width, of_each) = match (wanted.output(), wanted.n_likeliest()) {
+            (Output::Encoding, _) => (*width, DType::F32.size()),
+            (Output::Prediction | Output::Target, None) => (classes()?, DType::F32.size()),
+            (Output::Prediction | Output::Target, Some(n)) => {
+                // A log-probability, and which class it is of.
+                (
+                    n.get().min(classes()?),
+                    DType::F32.size() + DType::I64.size(),
+                )
+            }
         };
         let sizes = places.iter().map(|&size| match size {
             0 => self.longest,
@@ -222,7 +247,7 @@ impl Asked<'_> {
             self.batch.saturating_mul(width as usize),
             usize::saturating_mul,
         );
-        Some(n_values.saturating_mul(DType::F32.size()))
+        Some(n_values.saturating_mul(of_each))
     }
 }
 
@@ -280,14 +305,24 @@ mod tests {
     }
 
     /// What a neuron with these options asks for, in batches of 8 texts of 128 tokens.
-    fn asked(options: &[&str], vocab: u32) -> Result<Output, UsageError> {
+    fn asked(options: &[&str], vocab: u32) -> Result<Wanted, UsageError> {
+        asked_in_batches(8, options, vocab)
+    }
+
+    fn asked_in_batches(batch: usize, options: &[&str], vocab: u32) -> Result<Wanted, UsageError> {
         let train = train(options);
         let asked = Asked {
             entry_point: &texts(vocab),
-            batch: 8,
+            batch,
             longest: 128,
         };
         asked_for(&train.training, &train.nucleus, &asked)
+    }
+
+    const ALL: Wanted = Wanted::Target(Classes::All);
+
+    fn likeliest(n: u32) -> Wanted {
+        Wanted::Target(Classes::Likeliest(NonZeroU32::new(n).unwrap()))
     }
 
     fn texts(vocab: u32) -> EntryPoint {
@@ -301,19 +336,48 @@ mod tests {
     }
 
     #[test]
-    fn predictions_are_asked_for_unless_they_are_too_long() {
-        let asked = |options: &[&str], vocab| asked(options, vocab).unwrap();
-        // 8 · 128 · 4096 · 4 bytes are 16 MiB.
-        assert_eq!(asked(&[], 4096), Output::Target);
-        assert_eq!(asked(&[], 4097), Output::Encoding);
-        assert_eq!(asked(&["--learn-from=predictions"], 4097), Output::Target);
-        assert_eq!(asked(&["--learn-from=encodings"], 512), Output::Encoding);
+    fn all_classes_are_asked_for_unless_they_are_too_long_and_then_the_likeliest() {
+        for options in [&[][..], &["--learn-from=predictions"]] {
+            let asked = |vocab| asked(options, vocab).unwrap();
+            // 8 · 128 · 4096 · 4 bytes are 16 MiB.
+            assert_eq!(asked(4096), ALL);
+            assert_eq!(asked(4097), likeliest(64));
+            assert_eq!(asked(50_257), likeliest(64));
+        }
+        let encodings = asked(&["--learn-from=encodings"], 512).unwrap();
+        assert_eq!(encodings, Wanted::Encoding);
+    }
+
+    #[test]
+    fn fewer_of_the_likeliest_are_asked_for_where_no_more_fit() {
+        let asked = |batch, options: &[&str]| asked_in_batches(batch, options, 50_257).unwrap();
+        // 256 · 128 · 12 bytes for each class, of which 16 MiB have 42.7.
+        assert_eq!(asked(256, &[]), likeliest(42));
+        // A MiB has 85.3 for batches of 8, and 21.3 for batches of 32.
+        assert_eq!(asked(8, &["--answer-mib=1"]), likeliest(64));
+        assert_eq!(asked(32, &["--answer-mib=1"]), likeliest(21));
+    }
+
+    #[test]
+    fn a_model_without_predictions_is_asked_for_encodings() {
+        let train = train(&[]);
+        let entry_point = EntryPoint {
+            prediction_shape: None,
+            ..texts(512)
+        };
+        let asked = Asked {
+            entry_point: &entry_point,
+            batch: 8,
+            longest: 128,
+        };
+        let wanted = asked_for(&train.training, &train.nucleus, &asked).unwrap();
+        assert_eq!(wanted, Wanted::Encoding);
     }
 
     #[test]
     fn gradients_are_of_encodings() {
         let encodings = asked(&["--send-gradients"], 512).unwrap();
-        assert_eq!(encodings, Output::Encoding);
+        assert_eq!(encodings, Wanted::Encoding);
         let error = asked(&["--send-gradients", "--learn-from=predictions"], 512).unwrap_err();
         assert!(
             error.to_string().contains("--learn-from encodings"),
@@ -323,13 +387,13 @@ mod tests {
 
     #[test]
     fn answers_that_no_neuron_with_these_settings_gives_are_not_asked_for() {
-        // 8 · 128 · 8192 · 4 bytes are 32 MiB.
-        let predictions = "--learn-from=predictions";
-        assert_eq!(asked(&[predictions], 8192).unwrap(), Output::Target);
-        let error = asked(&[predictions], 8193).unwrap_err();
-        assert!(error.to_string().contains("33 MiB"), "{error}");
-        let raised = asked(&[predictions, "--answer-mib=33"], 8193);
-        assert_eq!(raised.unwrap(), Output::Target);
+        // 256 · 128 · 64 · 4 bytes are 8 MiB of encodings, from which classes are told too.
+        let asked = |options: &[&str]| asked_in_batches(256, options, 50_257);
+        for learn_from in ["--learn-from=predictions", "--learn-from=encodings"] {
+            let error = asked(&[learn_from, "--answer-mib=7"]).unwrap_err();
+            assert!(error.to_string().contains("8 MiB"), "{error}");
+            assert!(asked(&[learn_from, "--answer-mib=8"]).is_ok());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@ use tch::Device;
 
 use super::*;
 use crate::{
+    likeliest::Likeliest,
     loss::IGNORED,
     optim::{Sgd, SgdConfig, zero_gradients},
     router::RouterConfig,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A router over contexts of one number.
-fn router(topk: i64) -> Router {
+pub(super) fn router(topk: i64) -> Router {
     let config = RouterConfig {
         x_dim: 1,
         key_dim: 4,
@@ -155,6 +156,49 @@ fn who_does_not_answer_leaves_the_others_their_weight() {
     let (net, gradient) = among([None, None]);
     assert!((net - 0.4).abs() < 1e-6, "{net}");
     assert!(gradient.abs().max().double_value(&[]) < 1e-6);
+}
+
+#[test]
+fn of_who_tells_a_part_the_rest_is_as_one_thinks_oneself() {
+    let mut router = router(2);
+    let routes = routes(&mut router, 1);
+    // Of three classes the first: nine and six tenths, so that one and four tenths are left.
+    let first = |probability: f32| {
+        Some(Likeliest {
+            log_probabilities: Tensor::from_slice(&[probability.ln()]).reshape([1, 1]),
+            classes: Tensor::from_slice(&[0i64]).reshape([1, 1]),
+        })
+    };
+    let labels = labels(2);
+    let logits = Tensor::from_slice(&[0.5f32, 0.2, 0.3])
+        .log()
+        .reshape([1, 3]);
+    let logits = logits.set_requires_grad(true);
+    let target = logits.log_softmax(-1, Kind::Float);
+    let output = SynapseOutput {
+        local_target_loss: Some(loss::nll(&target, &labels.targets).unwrap()),
+        local_target: target,
+        ..alone([0.5, 0.5], &Labels::from(&Tensor::from_slice(&[0i64]))).1
+    };
+    let told = join_likeliest(&routes, &[first(0.9), first(0.6)], &output.local_target).unwrap();
+    let output = conclude(output, &routes, &told, Some(&labels), 1.0).unwrap();
+    output.loss.as_ref().unwrap().backward();
+
+    // The others have 0.25 on average, of which 2/5 and 3/5: p_peers = [0.75, 0.1, 0.15]; p_net(label) = (0.15 + 0.3 / 2) / 1.5
+    assert!((number(&output.network_target_loss) + 0.2_f64.ln()).abs() < 1e-6);
+    let moved = Vec::<f64>::try_from(logits.grad().reshape(-1)).unwrap();
+    for (moved, expected) in moved.iter().zip([0.5 - 0.75, 0.2 - 0.1, 0.3 - 0.15]) {
+        assert!((moved - expected).abs() < 1e-6, "{moved} {expected}");
+    }
+    // Of the label, which neither names, the second leaves more.
+    let keys = router.parameters();
+    let bias = keys["router.gate.bias"].grad();
+    let [first, second] = [1, 2].map(|seed| {
+        let name = format!("router.keys.{}", PublicKey([seed; 32]));
+        keys[&name].shallow_clone()
+    });
+    let rise = -(bias * (second - first)).sum(Kind::Float).double_value(&[]);
+    assert!(rise > 0.0, "{rise}");
 }
 
 #[test]

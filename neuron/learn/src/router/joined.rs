@@ -43,9 +43,18 @@ impl Joined {
             .collect();
         Ok(Joined {
             context: weighted_sum(routes, &leaves, response_shape, loudness),
-            lost_gate_mass: lost_gate_mass(routes, responses),
+            lost_gate_mass: routes.lost_gate_mass(&has_answered(responses)),
             leaves,
         })
+    }
+
+    /// Of answers that were put together elsewhere, which get no gradients.
+    pub(crate) fn of_sum(context: Tensor, lost_gate_mass: Tensor) -> Joined {
+        Joined {
+            context,
+            lost_gate_mass,
+            leaves: Vec::new(),
+        }
     }
 
     /// The gate-weighted sum of the answers; zeros for rows that nobody answered.
@@ -65,12 +74,6 @@ impl Joined {
     /// `[batch]`, each in 0..=1, without gradient
     pub fn lost_gate_mass(&self) -> &Tensor {
         &self.lost_gate_mass
-    }
-
-    /// The lost gate mass averaged over the batch, in 0..=1; 0 for an empty batch.
-    pub fn mean_lost_gate_mass(&self) -> f64 {
-        let n_rows = self.lost_gate_mass.numel().max(1);
-        self.lost_gate_mass.sum(Kind::Double).double_value(&[]) / n_rows as f64
     }
 
     /// The loss's gradient at the answer of the peer at this position, once `backward()` has run: what its peer is sent.
@@ -163,11 +166,6 @@ fn weighted_sum(
     zeros.index_add(0, &of_batch, &(answers * gates))
 }
 
-fn lost_gate_mass(routes: &Routes, responses: &[Option<Tensor>]) -> Tensor {
-    let gates = routes.gates().detach();
-    let failed: Vec<f32> = responses
-        .iter()
-        .map(|response| if response.is_none() { 1.0 } else { 0.0 })
-        .collect();
-    gates.matmul(&Tensor::from_slice(&failed).to_device(gates.device()))
+fn has_answered(responses: &[Option<Tensor>]) -> Vec<bool> {
+    responses.iter().map(Option::is_some).collect()
 }

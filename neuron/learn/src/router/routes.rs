@@ -89,8 +89,28 @@ impl Routes {
         sums.into_iter().map(|sum| sum / n_rows as f64).collect()
     }
 
+    /// The gates of the peers that did not answer, summed for each row.
+    ///
+    /// # Shapes
+    ///
+    /// `has_answered`: one for each peer; result: `[batch]`, each in 0..=1, without gradient
+    pub fn lost_gate_mass(&self, has_answered: &[bool]) -> Tensor {
+        let gates = self.gates.detach();
+        let failed = has_answered
+            .iter()
+            .map(|&answered| if answered { 0.0 } else { 1.0 });
+        let failed: Vec<f32> = failed.collect();
+        gates.matmul(&Tensor::from_slice(&failed).to_device(gates.device()))
+    }
+
+    /// The same averaged over the batch, in 0..=1; 0 for an empty batch.
+    pub fn mean_lost_gate_mass(&self, has_answered: &[bool]) -> f64 {
+        let lost = self.lost_gate_mass(has_answered);
+        lost.sum(Kind::Double).double_value(&[]) / lost.numel().max(1) as f64
+    }
+
     /// The rows of all peers among these positions, as one index: first of the batch, then of the flattened gates.
-    pub(super) fn index(&self, answered: &[usize]) -> (Tensor, Tensor) {
+    pub(crate) fn index(&self, answered: &[usize]) -> (Tensor, Tensor) {
         let n_peers = self.peers.len() as i64;
         let (mut of_batch, mut of_gates) = (Vec::new(), Vec::new());
         for &peer in answered {

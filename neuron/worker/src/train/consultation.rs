@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use neuron_learn::{
     codistillation,
+    likeliest::Likeliest,
     router::{Joined, Router, Routes},
     synapse::{Labels, Perception, Synapse, SynapseOutput},
     tensor,
 };
 use neuron_peer::dendrite::{Outcome, Peer};
-use neuron_proto::{DType, Output, Tensor as WireTensor};
+use neuron_proto::{DType, Tensor as WireTensor, Wanted};
 use neuron_wallet::PublicKey;
 use tch::{Device, Kind, Tensor};
 
@@ -18,11 +19,21 @@ use super::{TrainError, peers::Peers};
 /// In one step of this many, a peer is asked about every row, whatever the router thinks of it: each in turn.
 const TRIED_EVERY: u64 = 16;
 
+/// What those said that answered.
+enum Said {
+    /// How they encode, put together.
+    Encodings(Joined),
+    /// What they predict, put together.
+    Predictions(Joined),
+    /// The likeliest classes of what each predicts. They are put together when it is known what the model itself thinks of the
+    /// others.
+    Likeliest(Vec<Option<Likeliest>>),
+}
+
 /// What was asked, and what came of it.
 pub(super) struct Consultation {
-    output: Output,
     routes: Routes,
-    joined: Joined,
+    said: Said,
     peers: Vec<Peer>,
     /// The rows that each peer was sent.
     requests: Vec<WireTensor>,
@@ -35,7 +46,7 @@ pub(super) struct Consultation {
 
 impl Consultation {
     /// Asks the network about these inputs: which peers get which rows, by the context that the synapse perceived in them,
-    /// their answers under one deadline, and the sum of those that came, on this device. In some steps a peer is tried that the
+    /// their answers under one deadline, and what those say that came, on this device. In some steps a peer is tried that the
     /// router might never ask; where there is no step, nothing is learned of whom was asked, and none is.
     pub(super) fn hold(
         network: &Peers,
@@ -48,11 +59,11 @@ impl Consultation {
         let peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
 
-        let output = network.asking.output;
+        let wanted = network.asking.wanted;
         // The model learns from what peers tell, not from whom it would rather ask.
-        let context = match output {
-            Output::Encoding => context.shallow_clone(),
-            Output::Prediction | Output::Target => context.detach(),
+        let context = match wanted {
+            Wanted::Encoding => context.shallow_clone(),
+            Wanted::Prediction(_) | Wanted::Target(_) => context.detach(),
         };
         let tried = step.and_then(|step| tried(step, peers.len()));
         let (rows, routes) = router.route_trying(tried, &hotkeys, &context, inputs)?;
@@ -61,20 +72,24 @@ impl Consultation {
         let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
         let outcomes = network.forward(&peers, &requests, &row_shape);
         let remote = asked.elapsed();
-        let responses = from_wire(&outcomes, device)?;
         let axes: Vec<i64> = row_shape.iter().copied().map(i64::from).collect();
-        let joined = match output {
-            Output::Encoding => router.join_level(&routes, &responses, &axes)?,
-            Output::Prediction | Output::Target => {
-                codistillation::join(router, &routes, &responses, &axes)?
+        let said = match (wanted, wanted.n_likeliest()) {
+            (Wanted::Encoding, _) => {
+                let responses = from_wire(&outcomes, device)?;
+                Said::Encodings(router.join_level(&routes, &responses, &axes)?)
             }
+            (_, None) => {
+                let responses = from_wire(&outcomes, device)?;
+                let joined = codistillation::join(router, &routes, &responses, &axes)?;
+                Said::Predictions(joined)
+            }
+            (_, Some(_)) => Said::Likeliest(likeliest(&outcomes, device)?),
         };
 
         Ok(Consultation {
-            output,
             is_with_others: !peers.iter().any(|peer| network.is_own(peer)),
             routes,
-            joined,
+            said,
             peers,
             requests,
             outcomes,
@@ -95,12 +110,19 @@ impl Consultation {
         if !self.is_answered() {
             return Ok(synapse.conclude(perception, labels, None)?);
         }
-        let (routes, joined) = (&self.routes, &self.joined);
-        Ok(match self.output {
-            Output::Encoding => synapse.conclude(perception, labels, Some(joined.context()))?,
-            Output::Prediction | Output::Target => {
-                let alone = synapse.conclude(perception, labels, None)?;
-                codistillation::conclude(alone, routes, joined, labels, imitation)?
+        let routes = &self.routes;
+        let alone = || synapse.conclude(perception, labels, None);
+        Ok(match &self.said {
+            Said::Encodings(joined) => {
+                synapse.conclude(perception, labels, Some(joined.context()))?
+            }
+            Said::Predictions(joined) => {
+                codistillation::conclude(alone()?, routes, joined, labels, imitation)?
+            }
+            Said::Likeliest(told) => {
+                let alone = alone()?;
+                let joined = codistillation::join_likeliest(routes, told, &alone.local_target)?;
+                codistillation::conclude(alone, routes, &joined, labels, imitation)?
             }
         })
     }
@@ -126,7 +148,8 @@ impl Consultation {
 
     /// Share of the gates whose peer did not answer.
     pub(super) fn lost_gate_mass(&self) -> f64 {
-        self.joined.mean_lost_gate_mass()
+        let has_answered: Vec<bool> = self.outcomes.iter().map(Outcome::is_success).collect();
+        self.routes.mean_lost_gate_mass(&has_answered)
     }
 
     /// Calls that were made, with how many rows: those without rows were not.
@@ -138,15 +161,18 @@ impl Consultation {
             .filter(|(_, rows)| *rows > 0)
     }
 
-    /// Sends each peer the gradients of its answer. None that are not finite, which it would refuse.
+    /// Sends each peer the gradients of its answer, if that was an encoding. None that are not finite, which it would refuse.
     ///
     /// `scale`: what the loss was multiplied by
     pub(super) fn send_gradients(&self, network: &Peers, scale: f64) -> Result<(), TrainError> {
+        let Said::Encodings(joined) = &self.said else {
+            return Ok(());
+        };
         if !self.is_with_others {
             return Ok(());
         }
         for (position, (peer, request)) in self.peers.iter().zip(&self.requests).enumerate() {
-            if let Some(gradient) = self.joined.gradient(position) {
+            if let Some(gradient) = joined.gradient(position) {
                 let gradient = gradient / scale;
                 if gradient.isfinite().all().int64_value(&[]) == 0 {
                     continue;
@@ -188,6 +214,17 @@ fn from_wire(outcomes: &[Outcome], device: Device) -> Result<Vec<Option<Tensor>>
             Ok(outputs
                 .map(|outputs| tensor::to_torch(outputs, device))
                 .transpose()?)
+        })
+        .collect()
+}
+
+fn likeliest(outcomes: &[Outcome], device: Device) -> Result<Vec<Option<Likeliest>>, TrainError> {
+    outcomes
+        .iter()
+        .map(|outcome| {
+            let told = outcome.outputs.as_ref().zip(outcome.classes.as_ref());
+            let read = |(outputs, classes)| Likeliest::from_wire(outputs, classes, device);
+            Ok(told.map(read).transpose()?)
         })
         .collect()
 }

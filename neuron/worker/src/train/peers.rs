@@ -9,7 +9,7 @@ use neuron_peer::{
     dendrite::{Call, Dendrite, Entry, Finish, Outcome, Peer, loopback},
     nucleus::{Nucleus, SynapseSpec},
 };
-use neuron_proto::{Output, Tensor};
+use neuron_proto::{Tensor, Wanted};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::presence::View;
@@ -19,8 +19,8 @@ use crate::presence::View;
 pub(crate) struct Asking {
     /// The entry point.
     pub(crate) entry: Entry,
-    /// What they are asked for: encodings, or targets.
-    pub(crate) output: Output,
+    /// What they are asked for: encodings, or targets, as a whole or the likeliest classes of them.
+    pub(crate) wanted: Wanted,
     /// How long all of them have.
     pub(crate) deadline: Duration,
     /// When to stop waiting before that.
@@ -70,12 +70,13 @@ impl Peers {
         peer.hotkey == self.own.hotkey
     }
 
-    /// Shape of what is answered to one of these inputs, which may be texts of any length: a peer's is as this neuron's own.
+    /// Shape of what is answered to one of these inputs, which may be texts of any length, with all classes: a peer's is as this
+    /// neuron's own.
     pub(crate) fn row_shape(&self, inputs: &[u32]) -> Vec<u32> {
         let served = self.nucleus.synapses().iter();
         served
             .filter(|spec| spec.modality == self.asking.entry.modality)
-            .find_map(|spec: &SynapseSpec| spec.row_shape(self.asking.output, inputs))
+            .find_map(|spec: &SynapseSpec| spec.row_shape(self.asking.wanted.output(), inputs))
             .expect("a neuron serves what it asks for")
     }
 
@@ -108,13 +109,13 @@ impl Peers {
         });
         let Asking {
             entry,
-            output,
+            wanted,
             deadline,
             finish,
         } = self.asking;
         let asked = self
             .dendrite
-            .ask(entry, output, calls.collect(), row_shape, deadline, finish);
+            .ask(entry, wanted, calls.collect(), row_shape, deadline, finish);
         self.runtime.block_on(asked)
     }
 
@@ -125,11 +126,11 @@ impl Peers {
         };
         let Asking {
             entry,
-            output,
+            wanted,
             deadline,
             ..
         } = self.asking;
-        let asked = loopback(&self.nucleus, entry, output, call, row_shape, deadline);
+        let asked = loopback(&self.nucleus, entry, wanted, call, row_shape, deadline);
         self.runtime.block_on(asked)
     }
 }

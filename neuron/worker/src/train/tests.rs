@@ -2,7 +2,7 @@
 
 mod network;
 
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use neuron_learn::{
     dataset::{Batches, LastBatch, Position, digits},
@@ -10,7 +10,7 @@ use neuron_learn::{
     source::Batch,
     text::TextError,
 };
-use neuron_proto::Output;
+use neuron_proto::{Classes, Output, Wanted};
 use neuron_wallet::PublicKey;
 use tch::{Tensor, no_grad};
 
@@ -375,9 +375,9 @@ fn in_a_network_a_model_that_diverges_goes_back_too() {
 fn where_nobody_answers_nothing_is_imitated() {
     let network = Network::of(&[Answers::Honest, Answers::Honest]);
     network.kill(1);
-    for output in [Output::Target, Output::Encoding] {
+    for wanted in [Output::Target.into(), Output::Encoding.into(), likeliest(3)] {
         let folder = tempfile::tempdir().unwrap();
-        let mut trainer = network.trainer_asking(output, config(1), parts(folder.path()));
+        let mut trainer = network.trainer_asking(wanted, config(1), parts(folder.path()));
         let student = trainer.parameters()["student.layer1.weight"].copy();
         trainer.step().unwrap();
 
@@ -389,6 +389,47 @@ fn where_nobody_answers_nothing_is_imitated() {
         assert!((step.lost_gate_mass - 1.0).abs() < 1e-6, "{step:?}");
         // The student learns from encodings of the network only, and there were none.
         assert!(student.equal(&trainer.parameters()["student.layer1.weight"]));
+    }
+}
+
+/// So many of the ten digits.
+fn likeliest(n: u32) -> Wanted {
+    Wanted::Target(Classes::Likeliest(NonZeroU32::new(n).unwrap()))
+}
+
+#[test]
+fn of_the_likeliest_classes_model_and_router_learn() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let mut trainer = network.trainer_asking(likeliest(3), config(30), parts(folder.path()));
+    let gate = trainer.parameters()["router.gate.weight"].copy();
+    trainer.train().unwrap();
+
+    let steps = steps(folder.path());
+    assert!(
+        steps.iter().all(|step| (step.n_peers, step.n_ok) == (2, 2)),
+        "{steps:?}"
+    );
+    assert!(steps[29].loss < steps[0].loss);
+    assert!(!gate.equal(&trainer.parameters()["router.gate.weight"]));
+    let evaluations = evaluations(folder.path());
+    assert!(evaluations[2].network_loss.unwrap() < evaluations[0].network_loss.unwrap());
+}
+
+#[test]
+fn all_classes_told_by_number_teach_what_all_teach() {
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    let learned = |wanted: Wanted| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = network.trainer_asking(wanted, config(3), parts(folder.path()));
+        trainer.need = Need::WHOLE;
+        (0..3).for_each(|_| trainer.step().unwrap());
+        let parameters = trainer.parameters();
+        parameters.values().map(Tensor::copy).collect::<Vec<_>>()
+    };
+    let by_number = learned(likeliest(10));
+    for (one, other) in learned(Output::Target.into()).iter().zip(&by_number) {
+        assert!(one.allclose(other, 1e-4, 1e-5, false));
     }
 }
 

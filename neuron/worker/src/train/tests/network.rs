@@ -15,7 +15,7 @@ use neuron_peer::{
     dendrite::{Dendrite, DendriteConfig, Finish, Peer},
     nucleus::{JoinGuard, Nucleus, NucleusConfig},
 };
-use neuron_proto::{Modality, Output};
+use neuron_proto::{Modality, Output, Wanted};
 use neuron_wallet::Keypair;
 use prometheus::Registry;
 use tch::Device;
@@ -156,7 +156,7 @@ impl Network {
     /// The first neuron's trainer, which asks for this.
     pub(super) fn trainer_asking(
         &self,
-        output: Output,
+        wanted: impl Into<Wanted>,
         config: TrainerConfig,
         parts: Parts,
     ) -> Trainer {
@@ -169,7 +169,7 @@ impl Network {
             view: self.views.subscribe(),
             asking: Asking {
                 entry: Modality::Image.into(),
-                output,
+                wanted: wanted.into(),
                 deadline: Duration::from_secs(20),
                 finish: Finish::All,
             },
