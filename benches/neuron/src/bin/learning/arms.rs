@@ -50,6 +50,7 @@ pub(crate) enum Name {
     Asking,
     Encodings,
     Predictions,
+    Likeliest,
     Always,
     Itself,
 }
@@ -73,7 +74,7 @@ enum Asked {
     Others,
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     Way {
         name: Name::Smoothed,
         local: Some("smoothed"),
@@ -102,6 +103,13 @@ const WAYS: [Way; 6] = [
         network: Some("predictions, network"),
         asked: Asked::Others,
         lesson: Lesson::Predictions,
+    },
+    Way {
+        name: Name::Likeliest,
+        local: Some("likeliest, local"),
+        network: Some("likeliest, network"),
+        asked: Asked::Others,
+        lesson: Lesson::Likeliest,
     },
     Way {
         name: Name::Always,

@@ -15,7 +15,8 @@
 //! * *asking*: learns alone, and asks the others when it is measured: what many know together, before anybody learned from it.
 //! * *encodings*: learns from how the others encode; *local* and *network* branch.
 //! * *predictions*: learns from what the others predict, which is the default; both branches.
-//! * *always*: the same, but as much from the first step to the last, whether it is needed or not.
+//! * *likeliest*: the same, but the others tell the 16 likeliest classes of each prediction only, as where there are very many.
+//! * *always*: as *predictions*, but as much from the first step to the last, whether it is needed or not.
 //! * *itself*: as *predictions*, but each asks the copy that it serves, and nobody else: what imitation does without others.
 //! * *all data*: alone with all shards: what more data would do.
 //!

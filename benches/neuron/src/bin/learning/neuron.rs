@@ -1,17 +1,19 @@
 //! A neuron that learns, step by step as `neuron train` does, without the wire.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use neuron_learn::{
     codistillation::{self, Need},
     dataset::Shard,
+    likeliest::Likeliest,
     loss::{self, IGNORED},
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
     router::{Joined, Router, RouterConfig, Routes},
     source::{Batch, Source},
     synapse::{Labels, Mode, Perception, Synapse, SynapseOutput},
 };
+use neuron_proto::Output;
 use neuron_wallet::PublicKey;
 use tch::{Kind, Tensor};
 
@@ -27,6 +29,10 @@ const KEY_DIM: i64 = 100;
 const TOPK: i64 = 10;
 /// What `neuron train` has by default: the most that imitates of the local loss.
 const IMITATION: f64 = 0.5;
+/// Classes that are told where not all are.
+const LIKELIEST: NonZeroU32 = NonZeroU32::new(16).expect("it is not zero");
+/// What the nucleus has by default: bytes of distributions that are there at once.
+const MAX_BYTES: usize = 32 << 20;
 /// Share of a smoothed label that is spread over all classes. (C. Szegedy and others, *Rethinking the Inception
 /// architecture*, 2016, 7.)
 const SMOOTHING: f64 = 0.1;
@@ -59,6 +65,8 @@ pub(crate) enum Lesson {
     Smoothed,
     /// Labels, and as far as that is needed what those that are asked predict.
     Predictions,
+    /// The same, of the likeliest classes.
+    Likeliest,
     /// Labels, and what those that are asked predict, as much from the first step to the last.
     Always,
     /// Labels, and how those that are asked encode.
@@ -68,7 +76,17 @@ pub(crate) enum Lesson {
 /// What was said about a batch.
 struct Said {
     routes: Routes,
-    joined: Joined,
+    told: Told,
+}
+
+/// What those said that were asked.
+enum Told {
+    /// How they encode, put together.
+    Encodings(Joined),
+    /// What they predict, put together.
+    Predictions(Joined),
+    /// The likeliest classes of what each predicts.
+    Likeliest(Vec<Option<Likeliest>>),
 }
 
 /// What all neurons serve: copies, without gradients.
@@ -141,7 +159,7 @@ impl Neuron {
         let perception = self.synapse.perceive(&batch.inputs, Mode::Training)?;
         let said = match self.lesson {
             Lesson::Labels | Lesson::Smoothed => None,
-            Lesson::Predictions | Lesson::Always | Lesson::Encodings => {
+            Lesson::Predictions | Lesson::Likeliest | Lesson::Always | Lesson::Encodings => {
                 self.consult(served, &batch.inputs, &perception.context)?
             }
         };
@@ -187,40 +205,57 @@ impl Neuron {
             return Ok(None);
         }
         let hotkeys: Vec<PublicKey> = self.asked.iter().map(|&place| hotkey(place)).collect();
-        let wants_encodings = self.lesson == Lesson::Encodings;
-        let context = match wants_encodings {
-            true => context.shallow_clone(),
-            false => context.detach(),
+        let context = match self.lesson {
+            Lesson::Encodings => context.shallow_clone(),
+            _ => context.detach(),
         };
         let (requests, routes) = self.router.route(&hotkeys, &context, inputs)?;
-        let asked = processor::time()?;
         let modality = self.synapse.modality();
-        let answer = |place: usize, rows: &Tensor| match wants_encodings {
-            true => served[place].encode(modality, rows),
-            false => served[place].local_target(modality, rows),
+        let told = match self.lesson {
+            Lesson::Encodings => {
+                let answer = |one: &dyn Synapse, rows: &Tensor| Ok(one.encode(modality, rows)?);
+                let answers = self.answers(served, &requests, answer)?;
+                let shape = shape_of(&answers)?;
+                Told::Encodings(self.router.join_level(&routes, &answers, &shape[1..])?)
+            }
+            Lesson::Likeliest => {
+                let n = LIKELIEST
+                    .min(NonZeroU32::new(self.synapse.n_classes(modality)?).context("no classes")?);
+                let answer = |one: &dyn Synapse, rows: &Tensor| {
+                    Ok(one.likeliest(modality, Output::Target, n, rows, MAX_BYTES)?)
+                };
+                Told::Likeliest(self.answers(served, &requests, answer)?)
+            }
+            Lesson::Labels | Lesson::Smoothed | Lesson::Predictions | Lesson::Always => {
+                let answer =
+                    |one: &dyn Synapse, rows: &Tensor| Ok(one.local_target(modality, rows)?);
+                let answers = self.answers(served, &requests, answer)?;
+                let shape = shape_of(&answers)?;
+                let joined = codistillation::join(&self.router, &routes, &answers, &shape[1..])?;
+                Told::Predictions(joined)
+            }
         };
-        let answers = self
-            .asked
-            .iter()
-            .zip(&requests)
-            .map(|(&place, rows)| {
-                let _no_grad = tch::no_grad_guard();
-                let is_asked = rows.size()[0] > 0;
-                Ok(is_asked.then(|| answer(place, rows)).transpose()?)
-            })
-            .collect::<Result<Vec<_>>>()?;
+        Ok(Some(Said { routes, told }))
+    }
+
+    /// What those that it asks answer to their rows, if they are sent some.
+    fn answers<A>(
+        &mut self,
+        served: &Served,
+        requests: &[Tensor],
+        answer: impl Fn(&dyn Synapse, &Tensor) -> Result<A>,
+    ) -> Result<Vec<Option<A>>> {
+        let asked = processor::time()?;
+        let _no_grad = tch::no_grad_guard();
+        let of_each = self.asked.iter().zip(requests).map(|(&place, rows)| {
+            let is_asked = rows.size()[0] > 0;
+            is_asked
+                .then(|| answer(served[place].as_ref(), rows))
+                .transpose()
+        });
+        let answers = of_each.collect::<Result<Vec<_>>>()?;
         self.others += processor::time()? - asked;
-        let shape = answers
-            .iter()
-            .flatten()
-            .next()
-            .context("each row is asked of somebody")?
-            .size();
-        let joined = match wants_encodings {
-            true => self.router.join_level(&routes, &answers, &shape[1..])?,
-            false => codistillation::join(&self.router, &routes, &answers, &shape[1..])?,
-        };
-        Ok(Some(Said { routes, joined }))
+        Ok(answers)
     }
 
     /// What it makes of a batch with what was said, as `neuron train` does.
@@ -230,19 +265,28 @@ impl Neuron {
         labels: Option<&Labels>,
         said: Option<&Said>,
     ) -> Result<SynapseOutput> {
-        let wants_encodings = self.lesson == Lesson::Encodings;
-        let context = said.filter(|_| wants_encodings);
-        let context = context.map(|said| said.joined.context());
+        let alone = || self.synapse.conclude(perception, labels, None);
+        let Some(Said { routes, told }) = said else {
+            return Ok(alone()?);
+        };
         let need = match self.lesson {
             Lesson::Always => Need::WHOLE,
             _ => self.need,
         };
-        let output = self.synapse.conclude(perception, labels, context)?;
-        Ok(match said {
-            Some(Said { routes, joined }) if !wants_encodings => {
-                codistillation::conclude(output, routes, joined, labels, need.share(IMITATION))?
+        let imitation = need.share(IMITATION);
+        Ok(match told {
+            Told::Encodings(joined) => {
+                let context = Some(joined.context());
+                self.synapse.conclude(perception, labels, context)?
             }
-            _ => output,
+            Told::Predictions(joined) => {
+                codistillation::conclude(alone()?, routes, joined, labels, imitation)?
+            }
+            Told::Likeliest(told) => {
+                let alone = alone()?;
+                let joined = codistillation::join_likeliest(routes, told, &alone.local_target)?;
+                codistillation::conclude(alone, routes, &joined, labels, imitation)?
+            }
         })
     }
 
@@ -311,6 +355,12 @@ impl Sum {
             accuracy: self.n_right / self.n,
         }
     }
+}
+
+/// Of an answer, whoever gave it.
+fn shape_of(answers: &[Option<Tensor>]) -> Result<Vec<i64>> {
+    let first = answers.iter().flatten().next();
+    Ok(first.context("each row is asked of somebody")?.size())
 }
 
 /// By which the router knows the neuron at a place.
