@@ -51,17 +51,19 @@ fn vec(tensor: &Tensor) -> Vec<f64> {
 
 /// What was told, completed class by class, as the definition has it: probabilities of the rows that a peer gets.
 fn completed(told: &Likeliest, own: &Tensor, rows: &[i64]) -> Tensor {
-    let n_classes = SIZE[2] as usize;
+    let size = |size: i64| usize::try_from(size).unwrap();
+    let n_classes = size(SIZE[2]);
     let own = vec(&own.index_select(0, &Tensor::from_slice(rows)).exp());
-    let n_told = told.classes.size()[2] as usize;
-    let (logarithms, classes) = (vec(&told.log_probabilities), vec(&told.classes));
+    let n_told = size(told.classes.size()[2]);
+    let logarithms = vec(&told.log_probabilities);
+    let classes: Vec<i64> = Vec::try_from(told.classes.reshape(-1)).unwrap();
     let mut all = Vec::new();
     for (place, own) in own.chunks(n_classes).enumerate() {
         let range = place * n_told..(place + 1) * n_told;
         let told: Vec<(usize, f64)> = classes[range.clone()]
             .iter()
             .zip(&logarithms[range])
-            .map(|(class, logarithm)| (*class as usize, logarithm.exp()))
+            .map(|(class, logarithm)| (size(*class), logarithm.exp()))
             .collect();
         let sum: f64 = told.iter().map(|(_, p)| p).sum();
         let of = |class: usize| told.iter().find(|(other, _)| *other == class);
