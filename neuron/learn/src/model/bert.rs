@@ -81,6 +81,21 @@ impl BertForPreTraining {
         })
     }
 
+    /// What the encoder begins with, and what each layer makes of it: the last is what [`encode`](Self::encode) gives.
+    ///
+    /// # Shapes
+    ///
+    /// `[batch, seq, d_model]` each
+    #[cfg(test)]
+    pub(crate) fn hidden_states(&self, texts: &Texts) -> Result<Vec<Tensor>, TchError> {
+        let mut states = vec![self.embed(texts, Mode::Evaluation)?];
+        for layer in &self.layers {
+            let below = &states[states.len() - 1];
+            states.push(layer.forward(below, texts.visible(), Mode::Evaluation)?);
+        }
+        Ok(states)
+    }
+
     /// One vector for each text, made of its first token.
     ///
     /// # Shapes

@@ -64,15 +64,7 @@ fn a_model_computes_and_learns_as_in_transformers() {
         crate::nn::attention::Visible::Where(_)
     ));
 
-    let mut states = vec![bert.embed(&texts, Mode::Evaluation).unwrap()];
-    for layer in &bert.layers {
-        let below = states.last().unwrap();
-        states.push(
-            layer
-                .forward(below, texts.visible(), Mode::Evaluation)
-                .unwrap(),
-        );
-    }
+    let states = bert.hidden_states(&texts).unwrap();
     assert_eq!(states.len(), recorded.hidden_states.len());
     for (number, (ours, theirs)) in states.iter().zip(&recorded.hidden_states).enumerate() {
         theirs.expect(&format!("hidden state {number}"), ours, TOLERANCE);

@@ -1,7 +1,7 @@
 //! The BERT synapse on a real checkpoint: all-MiniLM-L6-v2, a model for sentence embeddings.
 //!
-//! `scripts/minilm.sh` fetches it (91 MB) and `parity/minilm.py` computed the embeddings with `transformers`. It is an encoder
-//! stored alone, so that what is served is what its authors' model says.
+//! `scripts/minilm.sh` fetches it (91 MB) and `parity/minilm.py` computed embeddings, hidden states and pooled output with
+//! `transformers`. It is an encoder stored alone, so that what is served is what its authors' model says.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use neuron_proto::Output;
 use serde::Deserialize;
 
 use super::*;
+use crate::parity::Kept;
 
 /// Another folder than the one that the script fills.
 const VARIABLE: &str = "CONNECTOME_MINILM";
@@ -16,10 +17,16 @@ const VARIABLE: &str = "CONNECTOME_MINILM";
 /// How far a number of an embedding may be from theirs.
 const TOLERANCE: f64 = 1e-5;
 
-/// Sentences two by two: each is about what the other of its pair is about.
+/// How far one inside may be: those are up to a hundred times as large.
+const TOLERANCE_INSIDE: f64 = 1e-4;
+
 #[derive(Deserialize)]
 struct Recorded {
+    /// Two by two: each is about what the other of its pair is about.
     sentences: Vec<Sentence>,
+    /// Before the first layer and after each, of all sentences, padded to the longest.
+    hidden_states: Vec<Kept>,
+    pooled: Kept,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +34,16 @@ struct Sentence {
     text: String,
     tokens: Vec<i64>,
     embedding: Vec<f32>,
+}
+
+impl Recorded {
+    fn read() -> Recorded {
+        let recorded: Recorded =
+            serde_json::from_str(include_str!("../../../parity/minilm.json")).unwrap();
+        let n_sentences = recorded.sentences.len();
+        assert!(n_sentences >= 6 && n_sentences.is_multiple_of(2));
+        recorded
+    }
 }
 
 fn folder() -> PathBuf {
@@ -52,8 +69,8 @@ fn minilm() -> Bert {
     bert
 }
 
-/// Embeddings of sentences of any length, as whoever queries the synapse makes them: the mean over tokens, of length one.
-fn embed(bert: &Bert, sentences: &[Sentence]) -> Tensor {
+/// The tokens of sentences of any length, `[n_sentences, longest]`.
+fn tokens(bert: &Bert, sentences: &[Sentence]) -> neuron_proto::Tensor {
     let longest = sentences
         .iter()
         .map(|sentence| sentence.tokens.len())
@@ -67,7 +84,12 @@ fn embed(bert: &Bert, sentences: &[Sentence]) -> Tensor {
         })
         .collect();
     let shape = [sentences.len(), longest].map(|size| u32::try_from(size).unwrap());
-    let request = neuron_proto::Tensor::from_i64(&shape, &padded).unwrap();
+    neuron_proto::Tensor::from_i64(&shape, &padded).unwrap()
+}
+
+/// Embeddings of sentences, as whoever queries the synapse makes them: the mean over tokens, of length one.
+fn embed(bert: &Bert, sentences: &[Sentence]) -> Tensor {
+    let request = tokens(bert, sentences);
     let answer = bert
         .copy()
         .serve(Modality::Text, Output::Encoding, &request)
@@ -79,10 +101,26 @@ fn embed(bert: &Bert, sentences: &[Sentence]) -> Tensor {
 }
 
 #[test]
+fn hidden_states_and_pooled_output_are_those_of_transformers() {
+    let recorded = Recorded::read();
+    let bert = minilm();
+    let tokens = tokens(&bert, &recorded.sentences);
+    let tokens = crate::tensor::to_torch(&tokens, Device::Cpu).unwrap();
+    let texts = Texts::new(&tokens, &bert.config, Device::Cpu).unwrap();
+    let states = tch::no_grad(|| bert.model.hidden_states(&texts)).unwrap();
+    assert_eq!(states.len(), recorded.hidden_states.len());
+    for (number, (ours, theirs)) in states.iter().zip(&recorded.hidden_states).enumerate() {
+        theirs.expect(&format!("hidden state {number}"), ours, TOLERANCE_INSIDE);
+    }
+    let pooled = bert.model.pool(&states[states.len() - 1]);
+    recorded
+        .pooled
+        .expect("pooled output", &pooled, TOLERANCE_INSIDE);
+}
+
+#[test]
 fn sentence_embeddings_are_those_of_transformers_and_rank_by_meaning() {
-    let Recorded { sentences } =
-        serde_json::from_str(include_str!("../../../parity/minilm.json")).unwrap();
-    assert!(sentences.len() >= 6 && sentences.len().is_multiple_of(2));
+    let Recorded { sentences, .. } = Recorded::read();
     let embeddings = embed(&minilm(), &sentences);
     assert_eq!(embeddings.size(), [sentences.len() as i64, 384]);
 
