@@ -60,9 +60,6 @@ mod tests {
 
     fn neuron(protocol: Protocol) -> Neuron {
         Neuron {
-            uid: 3,
-            hotkey: PublicKey([1; 32]),
-            coldkey: PublicKey([2; 32]),
             endpoint: Some(Endpoint {
                 address: "127.0.0.1:8091".parse().unwrap(),
                 protocol,
@@ -70,18 +67,8 @@ mod tests {
                 synapses: Synapses::default(),
             }),
             stake: 5,
-            earned: 2,
-            registered_at: 10,
-            last_update: 11,
-            active: true,
             validator_permit: true,
-            rank: 0,
-            trust: 0,
-            consensus: 0,
-            incentive: 0,
-            dividends: 0,
-            validator_trust: 0,
-            emission: 0,
+            ..Neuron::new(3, PublicKey([1; 32]), PublicKey([2; 32]), 10)
         }
     }
 

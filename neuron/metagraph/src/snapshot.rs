@@ -73,6 +73,33 @@ pub struct Neuron {
     pub emission: u64,
 }
 
+impl Neuron {
+    /// A neuron that has done nothing but register.
+    ///
+    /// `registered_at`: the block of that
+    pub fn new(uid: u16, hotkey: PublicKey, coldkey: PublicKey, registered_at: u32) -> Neuron {
+        Neuron {
+            uid,
+            hotkey,
+            coldkey,
+            endpoint: None,
+            stake: 0,
+            earned: 0,
+            registered_at,
+            last_update: registered_at,
+            active: true,
+            validator_permit: false,
+            rank: 0,
+            trust: 0,
+            consensus: 0,
+            incentive: 0,
+            dividends: 0,
+            validator_trust: 0,
+            emission: 0,
+        }
+    }
+}
+
 impl Metagraph {
     /// The neuron at `uid`.
     pub fn neuron(&self, uid: u16) -> Option<&Neuron> {

@@ -277,27 +277,8 @@ mod tests {
         );
     }
 
-    /// A neuron that has done nothing but register.
     fn neuron(uid: u16, registered_at: u32) -> Neuron {
-        Neuron {
-            uid,
-            hotkey: PublicKey([1; 32]),
-            coldkey: PublicKey([2; 32]),
-            endpoint: None,
-            stake: 0,
-            earned: 0,
-            registered_at,
-            last_update: registered_at,
-            active: true,
-            validator_permit: true,
-            rank: 0,
-            trust: 0,
-            consensus: 0,
-            incentive: 0,
-            dividends: 0,
-            validator_trust: 0,
-            emission: 0,
-        }
+        Neuron::new(uid, PublicKey([1; 32]), PublicKey([2; 32]), registered_at)
     }
 
     /// The one that rates, as uid 2.
