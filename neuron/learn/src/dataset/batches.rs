@@ -29,6 +29,28 @@ pub struct Position {
     pub batch: usize,
 }
 
+impl Position {
+    /// The same place, or the beginning of the next epoch if that is past the end of its own, which has so many batches.
+    pub(crate) fn within(self, per_epoch: usize) -> Position {
+        match self.batch < per_epoch {
+            true => self,
+            false => Position {
+                epoch: self.epoch + 1,
+                batch: 0,
+            },
+        }
+    }
+
+    /// The place after this one.
+    pub(crate) fn next(self, per_epoch: usize) -> Position {
+        let next = Position {
+            batch: self.batch + 1,
+            ..self
+        };
+        next.within(per_epoch)
+    }
+}
+
 /// One batch, `[batch, channels, side, side]` with labels `[batch]`.
 pub type Batch = Examples;
 
@@ -104,13 +126,7 @@ impl Batches {
 
     /// Goes on from there. A batch past the end of its epoch is the first of the next.
     pub fn go_to(&mut self, position: Position) {
-        self.position = position;
-        if position.batch >= self.per_epoch() {
-            self.position = Position {
-                epoch: position.epoch + 1,
-                batch: 0,
-            };
-        }
+        self.position = position.within(self.per_epoch());
         self.order = order(self.examples.len(), self.seed, self.position.epoch);
     }
 
@@ -129,13 +145,10 @@ impl Batches {
             Some(augmentation) => augmentation.apply(&selected, self.seed, drawn),
             None => selected,
         };
-        if drawn.batch + 1 < self.per_epoch() {
-            self.position.batch += 1;
-        } else {
-            self.go_to(Position {
-                epoch: drawn.epoch + 1,
-                batch: 0,
-            });
+        let next = drawn.next(self.per_epoch());
+        match next.epoch == drawn.epoch {
+            true => self.position = next,
+            false => self.go_to(next),
         }
         (drawn, batch)
     }
@@ -188,6 +201,15 @@ mod tests {
 
     fn draw_labels(batches: &mut Batches, n: usize) -> Vec<Vec<i64>> {
         (0..n).map(|_| batches.draw().1.label_values()).collect()
+    }
+
+    #[test]
+    fn after_the_last_batch_of_an_epoch_comes_the_first_of_the_next() {
+        let at = |epoch, batch| Position { epoch, batch };
+        assert_eq!(at(1, 1).next(3), at(1, 2));
+        assert_eq!(at(1, 2).next(3), at(2, 0));
+        assert_eq!(at(1, 2).within(3), at(1, 2));
+        assert_eq!(at(1, 9).within(3), at(2, 0));
     }
 
     #[test]

@@ -135,13 +135,7 @@ impl CausalBatches {
 
     /// Goes on from there. A batch past the end of its epoch is the first of the next.
     pub fn go_to(&mut self, position: Position) {
-        self.position = position;
-        if position.batch >= self.per_epoch() {
-            self.position = Position {
-                epoch: position.epoch + 1,
-                batch: 0,
-            };
-        }
+        self.position = position.within(self.per_epoch());
         let order = order(self.passages.len(), self.seed, self.position.epoch);
         self.stream = Stream::new(&self.lengths, order);
     }
@@ -155,13 +149,10 @@ impl CausalBatches {
         let drawn = self.position;
         let first = drawn.batch * self.rows;
         let batch = self.batch(&self.stream, first..first + self.rows)?;
-        if drawn.batch + 1 < self.per_epoch() {
-            self.position.batch += 1;
-        } else {
-            self.go_to(Position {
-                epoch: drawn.epoch + 1,
-                batch: 0,
-            });
+        let next = drawn.next(self.per_epoch());
+        match next.epoch == drawn.epoch {
+            true => self.position = next,
+            false => self.go_to(next),
         }
         Ok((drawn, batch))
     }

@@ -126,13 +126,7 @@ impl MaskedBatches {
 
     /// Goes on from there. A batch past the end of its epoch is the first of the next.
     pub fn go_to(&mut self, position: Position) {
-        self.position = position;
-        if position.batch >= self.per_epoch() {
-            self.position = Position {
-                epoch: position.epoch + 1,
-                batch: 0,
-            };
-        }
+        self.position = position.within(self.per_epoch());
         self.order = order(self.pairs.len(), self.seed, self.position.epoch);
     }
 
@@ -146,13 +140,10 @@ impl MaskedBatches {
         let from = drawn.batch * self.batch_size;
         let pairs = &self.order[from..from + self.batch_size];
         let batch = self.batch(pairs.iter().copied(), drawn.epoch)?;
-        if drawn.batch + 1 < self.per_epoch() {
-            self.position.batch += 1;
-        } else {
-            self.go_to(Position {
-                epoch: drawn.epoch + 1,
-                batch: 0,
-            });
+        let next = drawn.next(self.per_epoch());
+        match next.epoch == drawn.epoch {
+            true => self.position = next,
+            false => self.go_to(next),
         }
         Ok((drawn, batch))
     }
