@@ -21,6 +21,8 @@ mod output;
 #[cfg(test)]
 mod parity;
 mod perception;
+#[cfg(test)]
+mod promises;
 pub mod torchscript;
 
 use std::num::NonZeroU32;

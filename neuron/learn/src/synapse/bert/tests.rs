@@ -4,6 +4,7 @@ use neuron_proto::Output;
 
 use super::*;
 use crate::loss::IGNORED;
+use crate::synapse::promises::{Lesson, is_near, moved, of_student};
 
 mod folder;
 
@@ -48,42 +49,25 @@ fn network() -> Tensor {
     numbers.sin().reshape([2, 6, WIDTH])
 }
 
+/// Something to learn for this model.
+fn lesson(bert: &Bert) -> Lesson<'_> {
+    Lesson {
+        synapse: bert,
+        inputs: texts(),
+        labels: labels(),
+        network: network(),
+    }
+}
+
 fn learn(bert: &Bert, labels: Option<&Labels>, network: Option<&Tensor>) -> SynapseOutput {
-    bert.forward(&texts(), labels, network, Mode::Evaluation)
-        .unwrap()
-}
-
-fn is_near(ours: &Tensor, theirs: &Tensor) -> bool {
-    ours.allclose(theirs, 1e-5, 1e-6, false)
-}
-
-/// Names of the parameters that a backward pass gave a gradient other than zero.
-fn moved(bert: &Bert) -> Vec<String> {
-    let has_moved = |parameter: &Tensor| {
-        let gradient = parameter.grad();
-        gradient.defined() && gradient.abs().sum(Kind::Double).double_value(&[]) > 0.0
-    };
-    let parameters = bert.parameters().into_iter();
-    parameters
-        .filter(|(_, parameter)| has_moved(parameter))
-        .map(|(name, _)| name)
-        .collect()
-}
-
-fn of_student(name: &str) -> bool {
-    name.starts_with("student.")
+    lesson(bert).learn(labels, network)
 }
 
 #[test]
 fn without_a_network_only_the_local_branch_exists() {
-    let output = learn(&tiny(), Some(&labels()), None);
-    assert_eq!(output.local_output.size(), [2, 6, WIDTH]);
-    assert_eq!(output.local_target.size(), [2, 6, VOCAB]);
-    assert!(output.network_output.is_none() && output.network_target.is_none());
-    assert!(output.network_target_loss.is_none() && output.distillation_loss.is_none());
-    let [loss, local] = [output.loss, output.local_target_loss].map(Option::unwrap);
-    assert!(loss.equal(&local));
-    assert!(learn(&tiny(), None, None).loss.is_none());
+    lesson(&tiny()).learns_alone();
+    let target = learn(&tiny(), None, None).local_target;
+    assert_eq!(target.size(), [2, 6, VOCAB]);
 }
 
 #[test]
@@ -110,18 +94,7 @@ fn the_loss_is_that_of_words_and_of_the_next_sentence() {
 
 #[test]
 fn the_loss_is_the_sum_of_all_three() {
-    let output = learn(&tiny(), Some(&labels()), Some(&network()));
-    let losses = [
-        output.local_target_loss,
-        output.network_target_loss,
-        output.distillation_loss,
-    ];
-    let sum: f64 = losses
-        .map(|loss| loss.unwrap().double_value(&[]))
-        .iter()
-        .sum();
-    assert!((output.loss.unwrap().double_value(&[]) - sum).abs() < 1e-5);
-    assert_eq!(output.network_target.unwrap().size(), [2, 6, VOCAB]);
+    lesson(&tiny()).adds_losses_up();
 }
 
 #[test]
@@ -155,13 +128,7 @@ fn the_student_learns_from_distillation_only() {
 
 #[test]
 fn the_network_learns_from_the_network_branch_only() {
-    let network = network().set_requires_grad(true);
-    let learn = || learn(&tiny(), Some(&labels()), Some(&network));
-    let output = learn();
-    (output.local_target_loss.unwrap() + output.distillation_loss.unwrap()).backward();
-    assert!(!network.grad().defined());
-    learn().network_target_loss.unwrap().backward();
-    assert!(network.grad().abs().sum(Kind::Double).double_value(&[]) > 0.0);
+    lesson(&tiny()).moves_the_network_by_its_branch();
 }
 
 #[test]
@@ -180,40 +147,8 @@ fn what_the_network_says_about_padding_does_not_matter() {
 
 #[test]
 fn a_step_with_the_network_moves_the_routers_gate() {
-    use crate::router::{Router, RouterConfig};
-    use neuron_wallet::PublicKey;
-
     let bert = tiny();
-    let config = RouterConfig {
-        x_dim: bert.d_context(),
-        key_dim: 5,
-        topk: 2,
-    };
-    let mut router = Router::new(config, 1, CPU);
-    let peers = [1, 2, 3].map(|i| PublicKey([i; 32]));
-
-    let perception = bert.perceive(&texts(), Mode::Training).unwrap();
-    let (requests, routes) = router.route(&peers, &perception.context, &texts()).unwrap();
-    let responses: Vec<_> = requests
-        .iter()
-        .zip(10..)
-        .map(|(request, seed)| {
-            let peer = seeded(seed).copy();
-            Some(peer.encode(Modality::Text, request).unwrap())
-        })
-        .collect();
-    let joined = router.join_level(&routes, &responses, &[6, WIDTH]).unwrap();
-    let output = bert
-        .conclude(&perception, Some(&labels()), Some(joined.context()))
-        .unwrap();
-    output.loss.unwrap().backward();
-
-    let gradient = router.parameters()["router.gate.weight"].grad();
-    assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0);
-    for peer in 0..peers.len() {
-        let asked = !routes.rows(peer).is_empty();
-        assert_eq!(joined.gradient(peer).is_some(), asked);
-    }
+    lesson(&bert).moves_the_gate(|seed| Box::new(seeded(seed)));
 }
 
 #[test]
@@ -306,22 +241,7 @@ fn the_likeliest_classes_are_those_of_the_whole_distribution_however_few_are_com
 
 #[test]
 fn training_does_not_change_a_served_copy() {
-    let bert = tiny();
-    let served = bert.copy();
-    let before = served.encode(Modality::Text, &texts()).unwrap();
-    assert!(!before.requires_grad());
-    tch::no_grad(|| {
-        for parameter in bert.parameters().values() {
-            let _ = parameter.shallow_clone().fill_(0.5);
-        }
-    });
-    assert!(
-        served
-            .encode(Modality::Text, &texts())
-            .unwrap()
-            .equal(&before)
-    );
-    assert!(!is_near(&bert.forward_text(&texts()).unwrap(), &before));
+    lesson(&tiny()).leaves_a_copy_alone();
 }
 
 #[test]

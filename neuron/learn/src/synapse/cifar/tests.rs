@@ -2,6 +2,7 @@ mod branches;
 mod serving;
 
 use super::*;
+use crate::synapse::promises::{moved, numbers};
 
 const CPU: Device = Device::Cpu;
 
@@ -24,28 +25,6 @@ const SMALL: CifarConfig = CifarConfig {
 
 fn small() -> Cifar {
     Cifar::new(SMALL, 3, CPU)
-}
-
-/// Numbers in 0..1 that repeat.
-fn numbers(shape: &[i64]) -> Tensor {
-    let n: i64 = shape.iter().product();
-    let values: Vec<f32> = (0..n)
-        .map(|i| 0.5 + 0.5 * (i as f32 * 0.7 + 0.1).sin())
-        .collect();
-    Tensor::from_slice(&values).reshape(shape)
-}
-
-/// Names of the parameters that a backward pass gave a gradient other than zero.
-fn moved(cifar: &Cifar) -> Vec<String> {
-    cifar
-        .parameters()
-        .into_iter()
-        .filter(|(_, parameter)| {
-            let gradient = parameter.grad();
-            gradient.defined() && gradient.abs().sum(Kind::Double).double_value(&[]) > 0.0
-        })
-        .map(|(name, _)| name)
-        .collect()
 }
 
 fn of(module: &str) -> impl Fn(&String) -> bool {

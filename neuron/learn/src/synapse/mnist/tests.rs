@@ -1,6 +1,7 @@
 use neuron_proto::Output;
 
 use super::*;
+use crate::synapse::promises::{Lesson, moved, numbers, of_student};
 
 const CPU: Device = Device::Cpu;
 
@@ -16,30 +17,14 @@ fn narrow() -> Mnist {
     Mnist::new(NARROW, 3, CPU)
 }
 
-/// Numbers in 0..1 that repeat.
-fn numbers(shape: &[i64]) -> Tensor {
-    let n: i64 = shape.iter().product();
-    let values: Vec<f32> = (0..n)
-        .map(|i| 0.5 + 0.5 * (i as f32 * 0.7 + 0.1).sin())
-        .collect();
-    Tensor::from_slice(&values).reshape(shape)
-}
-
-/// Names of the parameters that a backward pass gave a gradient other than zero.
-fn moved(mnist: &Mnist) -> Vec<String> {
-    mnist
-        .parameters()
-        .into_iter()
-        .filter(|(_, parameter)| {
-            let gradient = parameter.grad();
-            gradient.defined() && gradient.abs().sum(Kind::Double).double_value(&[]) > 0.0
-        })
-        .map(|(name, _)| name)
-        .collect()
-}
-
-fn of_student(name: &str) -> bool {
-    name.starts_with("student.")
+/// Something to learn for this model.
+fn lesson(mnist: &Mnist) -> Lesson<'_> {
+    Lesson {
+        synapse: mnist,
+        inputs: numbers(&[4, 1, 4, 4]),
+        labels: Labels::from(&Tensor::from_slice(&[1i64, 2, 3, 4])),
+        network: numbers(&[4, 12]),
+    }
 }
 
 #[test]
@@ -63,23 +48,7 @@ fn the_default_has_the_origins_widths() {
 
 #[test]
 fn without_a_network_only_the_local_branch_exists() {
-    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
-    let images = numbers(&[2, 1, 4, 4]);
-    let output = narrow()
-        .forward(&images, Some(&labels), None, Mode::Training)
-        .unwrap();
-    assert_eq!(output.local_output.size(), [2, 12]);
-    assert_eq!(output.local_target.size(), [2, 10]);
-    assert!(output.local_target_loss.is_some());
-    assert!(output.network_output.is_none() && output.network_target.is_none());
-    assert!(output.network_target_loss.is_none() && output.distillation_loss.is_none());
-    let [loss, local] = [output.loss, output.local_target_loss].map(Option::unwrap);
-    assert!(loss.equal(&local));
-
-    let unlabelled = narrow()
-        .forward(&images, None, None, Mode::Training)
-        .unwrap();
-    assert!(unlabelled.loss.is_none() && unlabelled.local_target_loss.is_none());
+    lesson(&narrow()).learns_alone();
 }
 
 #[test]
@@ -101,24 +70,7 @@ fn without_labels_there_is_no_target_loss() {
 
 #[test]
 fn the_loss_is_the_sum_of_all_three() {
-    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
-    let output = narrow()
-        .forward(
-            &numbers(&[2, 1, 4, 4]),
-            Some(&labels),
-            Some(&numbers(&[2, 12])),
-            Mode::Training,
-        )
-        .unwrap();
-    let sum: f64 = [
-        output.local_target_loss,
-        output.network_target_loss,
-        output.distillation_loss,
-    ]
-    .into_iter()
-    .map(|loss| loss.unwrap().double_value(&[]))
-    .sum();
-    assert!((output.loss.unwrap().double_value(&[]) - sum).abs() < 1e-6);
+    lesson(&narrow()).adds_losses_up();
 }
 
 #[test]
@@ -153,55 +105,12 @@ fn the_student_learns_from_distillation_only() {
 
 #[test]
 fn the_network_learns_from_the_network_branch_only() {
-    let (mnist, images) = (narrow(), numbers(&[2, 1, 4, 4]));
-    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2]));
-    let network = numbers(&[2, 12]).set_requires_grad(true);
-    let output = mnist
-        .forward(&images, Some(&labels), Some(&network), Mode::Training)
-        .unwrap();
-    (output.local_target_loss.unwrap() + output.distillation_loss.unwrap()).backward();
-    assert!(!network.grad().defined());
-    output.network_target_loss.unwrap().backward();
-    assert!(network.grad().abs().sum(Kind::Double).double_value(&[]) > 0.0);
+    lesson(&narrow()).moves_the_network_by_its_branch();
 }
 
 #[test]
 fn a_step_with_the_network_moves_the_routers_gate() {
-    use crate::router::{Router, RouterConfig};
-    use neuron_wallet::PublicKey;
-
-    let (mnist, images) = (narrow(), numbers(&[4, 1, 4, 4]));
-    let labels = Labels::from(&Tensor::from_slice(&[1i64, 2, 3, 4]));
-    let config = RouterConfig {
-        x_dim: 12,
-        key_dim: 5,
-        topk: 2,
-    };
-    let mut router = Router::new(config, 1, CPU);
-    let peers = [1, 2, 3].map(|i| PublicKey([i; 32]));
-
-    let perception = mnist.perceive(&images, Mode::Training).unwrap();
-    let (requests, routes) = router.route(&peers, &perception.context, &images).unwrap();
-    let responses: Vec<_> = requests
-        .iter()
-        .zip(10..)
-        .map(|(request, seed)| {
-            let peer = Mnist::new(NARROW, seed, CPU).copy();
-            Some(peer.encode(Modality::Image, request).unwrap())
-        })
-        .collect();
-    let joined = router.join(&routes, &responses, &[12]).unwrap();
-    let output = mnist
-        .conclude(&perception, Some(&labels), Some(joined.context()))
-        .unwrap();
-    output.loss.unwrap().backward();
-
-    let gradient = router.parameters()["router.gate.weight"].grad();
-    assert!(gradient.defined() && gradient.abs().max().double_value(&[]) > 0.0);
-    for peer in 0..peers.len() {
-        let asked = !routes.rows(peer).is_empty();
-        assert_eq!(joined.gradient(peer).is_some(), asked);
-    }
+    lesson(&narrow()).moves_the_gate(|seed| Box::new(Mnist::new(NARROW, seed, CPU)));
 }
 
 #[test]
@@ -347,24 +256,7 @@ fn users_are_served_the_local_target() {
 
 #[test]
 fn training_does_not_change_a_served_copy() {
-    let mnist = narrow();
-    let images = numbers(&[2, 1, 4, 4]);
-    let served = mnist.copy();
-    let before = served.encode(Modality::Image, &images).unwrap();
-    assert!(before.equal(&mnist.forward_image(&images).unwrap()));
-    assert!(!before.requires_grad());
-    tch::no_grad(|| {
-        for parameter in mnist.parameters().values() {
-            let _ = parameter.shallow_clone().zero_();
-        }
-    });
-    assert!(
-        served
-            .encode(Modality::Image, &images)
-            .unwrap()
-            .equal(&before)
-    );
-    assert!(!mnist.forward_image(&images).unwrap().equal(&before));
+    lesson(&narrow()).leaves_a_copy_alone();
 }
 
 #[test]
