@@ -5,6 +5,7 @@ pub mod codistillation;
 pub mod dataset;
 pub mod device;
 pub mod events;
+pub mod export;
 pub mod flops;
 pub mod likeliest;
 mod linear;

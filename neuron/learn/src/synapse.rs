@@ -30,6 +30,7 @@ use std::num::NonZeroU32;
 use neuron_proto::{DType, Modality, Output};
 use tch::{Device, Kind, TchError, Tensor};
 
+use crate::export::{ExportError, Exported};
 use crate::flops::Forward;
 use crate::likeliest::Likeliest;
 use crate::parameters::{self, Parameters, ParametersError};
@@ -285,6 +286,13 @@ pub trait Synapse: Send {
         state
     }
 
+    /// The model for other programs, as those of its kind keep one.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Module`] and [`ExportError::Torch`].
+    fn export(&self) -> Result<Exported, ExportError>;
+
     /// The same model in memory of its own, to be served: training never changes it, and it collects no gradients.
     fn copy(&self) -> Box<dyn Synapse>;
 
@@ -488,6 +496,9 @@ mod tests {
         }
         fn parameters(&self) -> Parameters {
             Parameters::new()
+        }
+        fn export(&self) -> Result<Exported, ExportError> {
+            Ok(Exported::new([]))
         }
         fn copy(&self) -> Box<dyn Synapse> {
             Box::new(Doubling)

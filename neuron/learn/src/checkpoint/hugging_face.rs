@@ -3,7 +3,7 @@
 //! A model that is split over several files is read through `model.safetensors.index.json`. Floats of any precision become
 //! `f32`. What are not floats is not read: those are buffers that a model makes anew, such as the numbers of positions.
 //!
-//! What is written is one file in `f32`, which `transformers` reads.
+//! What is exported is one file in `f32`, which `transformers` reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,14 +11,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use neuron_text::atomic;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tch::{Kind, TchError};
 
 use super::stored::{Stored, tensor};
+use crate::export::{ExportError, Exported};
 use crate::parameters::Parameters;
 
+#[cfg(test)]
+pub(crate) mod corrupted;
 mod fit;
 
 pub use fit::{Misfit, Misshapen};
@@ -121,23 +123,15 @@ pub(crate) fn read_parameters(folder: &Path) -> Result<Parameters, HuggingFaceEr
     Ok(parameters)
 }
 
-/// Writes a model to the folder, which is made if it is not there. Each file takes the place of an old one at once, the
-/// parameters before the configuration.
+/// A model as such a folder. It is known by its configuration.
 ///
 /// # Errors
 ///
-/// [`HuggingFaceError::Write`].
-pub(crate) fn write(
-    folder: &Path,
+/// [`ExportError::Torch`].
+pub(crate) fn export(
     config: &impl Serialize,
     parameters: &Parameters,
-) -> Result<(), HuggingFaceError> {
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        fs::create_dir_all(folder)
-            .and_then(|()| atomic::write(&path, bytes))
-            .map_err(|error| HuggingFaceError::Write { path, error })
-    };
+) -> Result<Exported, ExportError> {
     let tensors = parameters
         .iter()
         .map(|(name, tensor)| Ok((name, Stored::of(&tensor.f_to_kind(Kind::Float)?)?)))
@@ -148,8 +142,7 @@ pub(crate) fn write(
         .expect("shape and length of each tensor are torch's own");
     let config =
         serde_json::to_vec_pretty(config).expect("a configuration is made of numbers and names");
-    write(MODEL, &model)?;
-    write(CONFIG, &config)
+    Ok(Exported::new([(MODEL, model), (CONFIG, config)]))
 }
 
 /// The files that the tensors are in, by name.
@@ -191,7 +184,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, HuggingFaceError> {
     })
 }
 
-/// Why a model in Hugging Face's format can be neither written nor read.
+/// Why a model in Hugging Face's format cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HuggingFaceError {
     /// It is not there.
@@ -203,14 +196,6 @@ pub enum HuggingFaceError {
     /// It cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It cannot be written.
-    #[error("cannot write {}: {error}; what was there before is unchanged", path.display())]
-    Write {
         /// The file.
         path: PathBuf,
         /// Why.

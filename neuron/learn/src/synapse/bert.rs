@@ -33,6 +33,7 @@ use super::{
     expect_shape, perception::TargetLoss,
 };
 use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
 use crate::loss;
@@ -98,16 +99,6 @@ impl Bert {
             bert.join.set_zero();
         }
         Ok((bert, drawn))
-    }
-
-    /// Writes the model to a folder in Hugging Face's format: as `BertForPreTraining` of `transformers` reads it, with the
-    /// student and what joins the network under names of their own, which it leaves alone.
-    ///
-    /// # Errors
-    ///
-    /// [`HuggingFaceError::Write`].
-    pub fn write(&self, folder: &Path) -> Result<(), HuggingFaceError> {
-        hugging_face::write(folder, &self.config.to_json(), &self.parameters())
     }
 
     /// The widths.
@@ -236,6 +227,12 @@ impl Synapse for Bert {
         self.student.list("student", &mut parameters);
         self.join.list("join", &mut parameters);
         parameters
+    }
+
+    /// A folder in Hugging Face's format: as `BertForPreTraining` of `transformers` reads it, with the student and what joins the
+    /// network under names of their own, which it leaves alone.
+    fn export(&self) -> Result<Exported, ExportError> {
+        hugging_face::export(&self.config.to_json(), &self.parameters())
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

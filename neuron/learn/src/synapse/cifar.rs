@@ -32,6 +32,7 @@ use self::dpn::{COLOURS, Dpn, Draw};
 use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
 };
+use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
 use crate::nn::Layout;
@@ -259,6 +260,11 @@ impl Synapse for Cifar {
         let mut buffers = Parameters::new();
         self.transform.list_buffers("transform", &mut buffers);
         buffers
+    }
+
+    /// All that was learned, as `load_state_dict` of the same model in `parity/cifar.py` takes it, and the widths of that model.
+    fn export(&self) -> Result<Exported, ExportError> {
+        images::export("cifar", self, &self.config)
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

@@ -35,6 +35,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::{Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput};
 use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
 use crate::model::gpt2::{
@@ -116,16 +117,6 @@ impl Gpt {
             gpt.join.set_zero();
         }
         Ok((gpt, drawn))
-    }
-
-    /// Writes the model to a folder in Hugging Face's format: as `GPT2LMHeadModel` of `transformers` reads it, with the
-    /// student, the pooler and what joins the network under names of their own, which it leaves alone.
-    ///
-    /// # Errors
-    ///
-    /// [`HuggingFaceError::Write`].
-    pub fn write(&self, folder: &Path) -> Result<(), HuggingFaceError> {
-        hugging_face::write(folder, &self.config.to_json(), &self.parameters())
     }
 
     /// The widths.
@@ -296,6 +287,12 @@ impl Synapse for Gpt {
         self.join.list("join", &mut parameters);
         self.pooler.list("pooler", &mut parameters);
         parameters
+    }
+
+    /// A folder in Hugging Face's format: as `GPT2LMHeadModel` of `transformers` reads it, with the student, the pooler and what
+    /// joins the network under names of their own, which it leaves alone.
+    fn export(&self) -> Result<Exported, ExportError> {
+        hugging_face::export(&self.config.to_json(), &self.parameters())
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

@@ -14,11 +14,13 @@
 use neuron_proto::{DType, Modality};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput, images,
 };
+use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
 use crate::parameters::Parameters;
@@ -29,7 +31,7 @@ const MEAN: f64 = 0.1307;
 const STANDARD_DEVIATION: f64 = 0.3081;
 
 /// The widths of an MNIST synapse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MnistConfig {
     /// Images of other sizes are averaged to this many pixels a side.
     pub side: i64,
@@ -217,6 +219,11 @@ impl Synapse for Mnist {
             }
         }
         parameters
+    }
+
+    /// All that was learned, as `load_state_dict` of the same model in `parity/mnist.py` takes it, and the widths of that model.
+    fn export(&self) -> Result<Exported, ExportError> {
+        images::export("mnist", self, &self.config)
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

@@ -40,6 +40,7 @@ use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput,
     expect_shape,
 };
+use crate::export::{ExportError, Exported};
 use crate::linear::Linear;
 use crate::parameters::Parameters;
 
@@ -345,6 +346,17 @@ impl Synapse for TorchScript {
 
     fn buffers(&self) -> Parameters {
         of_module(self.module.buffers()).collect()
+    }
+
+    /// The module alone, without what takes in what the network says, in `model.pt` as `torch.jit.save` would write it, and what is
+    /// declared of it in `model.json`.
+    fn export(&self) -> Result<Exported, ExportError> {
+        let declared = serde_json::to_vec_pretty(&self.config).expect("its keys are strings");
+        let module = self.module.export()?;
+        Ok(Exported::new([
+            ("model.json", declared),
+            ("model.pt", module),
+        ]))
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

@@ -37,7 +37,8 @@ fn assert_same(read: &Parameters, expected: &Parameters) {
 fn what_is_read_is_what_was_written() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("new/model");
-    write(&folder, &json!({"hidden_size": 2}), &model()).unwrap();
+    let exported = export(&json!({"hidden_size": 2}), &model()).unwrap();
+    exported.write(&folder).unwrap();
     assert_same(&read_parameters(&folder).unwrap(), &model());
     let config: Value = read_config(&folder, |_| Ok(())).unwrap();
     assert_eq!(config, json!({"hidden_size": 2}));
@@ -101,7 +102,8 @@ fn what_is_not_there_cut_or_of_another_kind_says_so() {
         Err(HuggingFaceError::Missing(path)) if path.ends_with(MODEL)
     ));
 
-    write(folder.path(), &json!({}), &model()).unwrap();
+    let exported = export(&json!({}), &model()).unwrap();
+    exported.write(folder.path()).unwrap();
     let problem = config().unwrap_err().to_string();
     assert!(problem.ends_with("config.json is not what this model reads: it is odd"));
     fs::write(folder.path().join(CONFIG), "{").unwrap();

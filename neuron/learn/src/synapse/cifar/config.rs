@@ -114,11 +114,12 @@ impl DpnConfig {
 }
 
 /// The widths of a CIFAR synapse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CifarConfig {
     /// Images of other sizes are averaged to this many pixels a side; at least 13, so that something is left to pool.
     pub side: i64,
     /// What looks at the images.
+    #[serde(flatten)]
     pub dpn: DpnConfig,
     /// Width of the student and of every encoding.
     pub d_model: i64,

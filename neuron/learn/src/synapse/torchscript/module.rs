@@ -6,13 +6,14 @@
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashSet},
+    fs,
     sync::Arc,
 };
 
 use tch::{CModule, Device, Kind, TchError, Tensor, jit};
 
 use super::archive;
-use crate::{checkpoint, parameters::Parameters, synapse::Mode};
+use crate::{checkpoint, export::ExportError, parameters::Parameters, synapse::Mode};
 
 /// A module, and the file that it was read from.
 pub(super) struct Module {
@@ -119,6 +120,47 @@ impl Module {
         }
         Ok(copy)
     }
+
+    /// What `torch.jit.save` would write of the module as it has become: in the mode that it was read in, with what it calls
+    /// parameters and buffers.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Module`] if it cannot be put together, [`ExportError::Torch`] if a buffer has become of another shape.
+    pub(super) fn export(&self) -> Result<Vec<u8>, ExportError> {
+        let _no_grad = tch::no_grad_guard();
+        let module = load(&self.file, Device::Cpu)?;
+        let mut learned = self.parameters();
+        learned.append(&mut self.buffers());
+        for (name, tensor) in module.named_parameters()? {
+            if let Some(value) = learned.get(&name) {
+                tensor.shallow_clone().f_copy_(value)?;
+            }
+        }
+        let named = saved(&module)?;
+        let exported = archive::declare_as(&named, &self.file).map_err(failed)?;
+        // Of how libtorch names classes there is no promise.
+        let [theirs, ours] =
+            [&self.file[..], &exported].map(|file| names_of_parameters(file, Device::Cpu));
+        match theirs? == ours? {
+            true => Ok(exported),
+            false => Err(ExportError::Module(
+                "libtorch has written it with classes of other names".to_owned(),
+            )),
+        }
+    }
+}
+
+/// What libtorch writes of a module, which it does to files only.
+fn saved(module: &CModule) -> Result<Vec<u8>, ExportError> {
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let path = folder.path().join("model.pt");
+    module.save(&path)?;
+    fs::read(path).map_err(failed)
+}
+
+fn failed(error: impl ToString) -> ExportError {
+    ExportError::Module(error.to_string())
 }
 
 /// The module in a file, all of its tensors named.

@@ -337,6 +337,54 @@ fn a_module_that_is_gone_on_with_learns_to_the_last_bit_what_it_would_have() {
     assert!(equal(&resumed.state(), &through.state()));
 }
 
+/// The tensors of the module itself.
+fn of_module_alone(state: Parameters) -> Parameters {
+    let is_of_module = |name: &str| name.starts_with("module.");
+    state
+        .into_iter()
+        .filter(|(name, _)| is_of_module(name))
+        .collect()
+}
+
+#[test]
+fn a_module_is_exported_with_what_it_learned_and_calls_its_parameters_so() {
+    let learner = open("learner").unwrap();
+    learn(&learner, &mut sgd(0.9));
+    let folder = tempfile::tempdir().unwrap();
+    learner.export().unwrap().write(folder.path()).unwrap();
+    let path = folder.path().join("model.pt");
+    let config = TorchScriptConfig::beside(&path, None).unwrap();
+    assert_eq!(config, learner.config);
+    let exported = TorchScript::open(&path, config, 0, CPU).unwrap();
+
+    let states = [&exported, &learner].map(|it| of_module_alone(it.state()));
+    assert!(equal(&states[0], &states[1]));
+    let features = |it: &TorchScript| it.features(&images(), Mode::Evaluation).unwrap();
+    assert!(features(&exported).equal(&features(&learner)));
+    // Running statistics are buffers, and what is learned is still learned.
+    let names = |tensors: Parameters| tensors.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(exported.buffers()), names(learner.buffers()));
+    assert_eq!(names(exported.parameters()), names(learner.parameters()));
+    exported.try_learning(&path).unwrap();
+}
+
+#[test]
+fn modules_of_every_kind_are_exported_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.pt");
+    for name in ["classifier", "encoder", "speaker", "tied", "hoarder"] {
+        let module = open(name).unwrap();
+        module.export().unwrap().write(folder.path()).unwrap();
+        let config = TorchScriptConfig::beside(&path, None).unwrap();
+        let exported = TorchScript::open(&path, config, 0, CPU).unwrap();
+        assert!(equal(&exported.state(), &module.state()), "{name}");
+        // What libtorch writes of it is the same again, to the last byte.
+        let again = exported.export().unwrap();
+        let (_, file) = again.files().last().unwrap();
+        assert!(std::fs::read(&path).unwrap() == file, "{name}");
+    }
+}
+
 fn of_sgd(sgd: &Sgd) -> Parameters {
     let velocities = sgd.state().iter();
     velocities
