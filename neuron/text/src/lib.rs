@@ -11,4 +11,4 @@ mod error;
 mod tokenizer;
 
 pub use error::TokenizerError;
-pub use tokenizer::{Special, Tokenizer};
+pub use tokenizer::{Rows, Special, Tokenizer};

@@ -3,6 +3,7 @@
 //! Text is taken as it is written: `[MASK]` in it is a word in brackets, never the mask. Special tokens are added by those
 //! who make batches, by [their part](Special), so that nothing that somebody wrote passes for one.
 
+mod export;
 mod fingerprint;
 mod special;
 mod train;
@@ -14,6 +15,7 @@ use tokenizers::ModelWrapper;
 
 use crate::{TokenizerError, atomic};
 
+pub use export::Rows;
 pub use special::Special;
 
 /// A tokeniser: what decides which ids stand for a text.
@@ -74,11 +76,15 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::Write`]; what was at `path` before is there still.
     pub fn save(&self, path: &Path) -> Result<(), TokenizerError> {
-        let json = serde_json::to_vec(&self.library).expect("a tokeniser is read from JSON");
-        atomic::write(path, &json).map_err(|error| TokenizerError::Write {
+        atomic::write(path, &self.to_json()).map_err(|error| TokenizerError::Write {
             path: path.to_owned(),
             error,
         })
+    }
+
+    /// As `tokenizer.json` has it.
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.library).expect("a tokeniser is read from JSON")
     }
 
     /// What tells tokenisers apart that give different ids to one text. It is sent with token ids, so that a peer with
@@ -148,12 +154,18 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::NoSuchToken`] if there is none.
     pub fn special(&self, special: Special) -> Result<u32, TokenizerError> {
+        let (_, id) = self.named(special)?;
+        Ok(id)
+    }
+
+    /// Its name and its id.
+    fn named(&self, special: Special) -> Result<(&'static str, u32), TokenizerError> {
         let added = self.library.get_added_vocabulary();
         special
             .names()
             .iter()
             .filter(|name| added.is_special_token(name))
-            .find_map(|name| self.library.token_to_id(name))
+            .find_map(|name| Some((*name, self.library.token_to_id(name)?)))
             .ok_or(TokenizerError::NoSuchToken {
                 special,
                 names: special.names(),
