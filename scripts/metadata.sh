@@ -22,4 +22,4 @@ done
 [ -n "$url" ] || { echo "the node does not answer:" >&2; cat "$log" >&2; exit 1; }
 
 cargo build --release --locked --workspace --example metadata
-"$CARGO_TARGET_DIR/release/examples/metadata" "$url"
+"$CARGO_TARGET_DIR/release/examples/metadata" "$url" neuron/metagraph/metadata.scale

@@ -37,7 +37,7 @@ mod process;
 pub mod run_log;
 
 use anyhow::{Context, Result};
-use std::{future::Future, time::Duration};
+use std::{env, future::Future, path::PathBuf, time::Duration};
 
 pub use chain_spec::ChainSpec;
 pub use client::Client;
@@ -50,6 +50,17 @@ pub const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Between two looks of [`poll`].
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// The folder of the repository whose tests run. It is asked for at run time: where several clones share what is built, the
+/// compiler may have seen another.
+///
+/// # Panics
+///
+/// If it is no test that cargo runs.
+pub fn repository() -> PathBuf {
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
+    PathBuf::from(here).join("..")
+}
 
 /// What `future` gives.
 ///

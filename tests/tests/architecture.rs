@@ -13,7 +13,7 @@
 //! knows the other but by the chain's metadata. Nothing depends on what only tests or measures.
 
 use serde_json::Value;
-use std::{env, ffi::OsString, path::Path, process::Command};
+use std::{env, ffi::OsString, process::Command};
 
 /// The crates of the chain, each of which may depend on those before it.
 const LAYERS: [&str; 5] = [
@@ -128,7 +128,7 @@ fn cargo() -> OsString {
 fn workspace() -> Vec<Package> {
     let output = Command::new(cargo())
         .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .current_dir(connectome_tests::repository())
         .output()
         .expect("cargo runs: it runs this test");
     assert!(

@@ -4,7 +4,8 @@
 //! The runtime's names are those of `neuron/metagraph/metadata.scale`, which another test holds against a running node.
 
 use anyhow::{Context, Result, ensure};
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use connectome_tests::repository;
+use std::{collections::BTreeSet, fs};
 use subxt::Metadata;
 
 /// The documents with calls for polkadot.js in them.
@@ -13,10 +14,6 @@ const DOCUMENTS: [&str; 3] = [
     "examples/polkadot-js/chain.mjs",
     "examples/polkadot-js/quickstart.mjs",
 ];
-
-fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The identifiers that stand behind `prefix` in `text`.
 fn names<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {

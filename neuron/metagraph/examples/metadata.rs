@@ -1,12 +1,12 @@
-//! Writes `metadata.scale`: what a running node says of its runtime, without what this crate has no use for.
+//! Writes what a running node says of its runtime, without what this crate has no use for, to a file: `metadata.scale`.
 //!
 //! ```text
-//! cargo run -p neuron-metagraph --example metadata -- ws://127.0.0.1:9944
+//! cargo run -p neuron-metagraph --example metadata -- ws://127.0.0.1:9944 neuron/metagraph/metadata.scale
 //! ```
 //!
 //! `make metadata` starts a node and does this.
 
-use std::{error::Error, path::Path};
+use std::error::Error;
 
 use codec::{Compact, Decode, Encode};
 use subxt::{
@@ -33,9 +33,10 @@ const VERSION: u32 = 16;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args()
-        .nth(1)
-        .ok_or("expected the URL of a node")?;
+    let mut arguments = std::env::args().skip(1);
+    let (Some(url), Some(path)) = (arguments.next(), arguments.next()) else {
+        return Err("expected the URL of a node, and a file to write".into());
+    };
     let rpc = RpcClient::from_insecure_url(&url).await?;
     let methods = LegacyRpcMethods::<subxt::config::RpcConfigFor<subxt::PolkadotConfig>>::new(rpc);
     let argument = VERSION.encode();
@@ -51,9 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         |pallet| PALLETS.contains(&pallet),
         |api| APIS.contains(&api),
     );
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("metadata.scale");
     let bytes = metadata.encode();
     std::fs::write(&path, &bytes)?;
-    println!("{}: {} bytes", path.display(), bytes.len());
+    println!("{path}: {} bytes", bytes.len());
     Ok(())
 }

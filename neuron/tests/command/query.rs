@@ -1,6 +1,6 @@
 //! `neuron query` without a network: what it refuses before it asks anybody.
 
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
 use crate::neuron::User;
 
@@ -14,7 +14,8 @@ const TOKENIZER: &str = r#"{
 /// A user with an image of a digit.
 fn user() -> User {
     let user = User::new();
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits");
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
+    let examples = Path::new(&here).join("../examples/digits");
     fs::copy(examples.join("seven.png"), user.path("seven.png")).unwrap();
     user
 }
