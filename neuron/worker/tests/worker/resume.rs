@@ -10,47 +10,27 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::runs::{self, ALONE, data, folder_with_text as folder, read, said, worker};
+
 /// A small language model that learns alone, in steps of two batches.
 const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --seed=3 --synapse=gpt --width=32 --layers=1 \
     --sequence=16 --batch-size=4 --accumulate=2 --epoch-steps=4 --evaluate=2 --dropout=0.5";
 
-/// A folder with a text, `text/prose.txt`.
-fn folder() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let prose: String = (0..4_000)
-        .map(|number| format!("Sentence {number} tells of {} apples.\n\n", number % 7))
-        .collect();
-    fs::create_dir(folder.path().join("text")).expect("it is ours");
-    fs::write(folder.path().join("text/prose.txt"), prose).expect("it is ours");
-    folder
-}
-
-/// What says nothing of what is learned.
-const ALONE: &str = "train --config=/dev/null --alone --device=cpu --threads=1";
-
-fn worker(line: &str, run: &Path, more: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
-        .env_clear()
-        .args(line.split_whitespace())
-        .arg(format!("--run={}", run.display()))
-        .args(more)
-        .output()
-        .expect("the worker runs")
-}
-
 fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
     let run = folder.path().join(name);
-    let data = format!("--data={}", folder.path().join("text").display());
-    let output = worker(SMALL, &run, &[&[&data[..]], more].concat());
+    let output = worker(SMALL, &run, &[&[&data(folder)[..]], more].concat());
     (output, run)
+}
+
+fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
+    let data = data(folder);
+    let more = [&[&data[..]], more].concat();
+    runs::trained(SMALL, folder.path().join(name), &more)
 }
 
 /// A worker that trains until it is told to stop, as soon as it has begun.
 fn begun(run: &Path) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
-        .env_clear()
-        .args(ALONE.split_whitespace())
-        .arg(format!("--run={}", run.display()))
+    let mut child = runs::command(ALONE, run, &[])
         .stderr(Stdio::piped())
         .spawn()
         .expect("the worker runs");
@@ -69,20 +49,6 @@ fn hang_up(child: &Child) {
         .args(["-HUP", &child.id().to_string()])
         .status();
     assert!(sent.expect("there is kill").success());
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
-    let (output, run) = run(folder, name, more);
-    assert!(output.status.success(), "{}", said(&output));
-    run
-}
-
-fn read(run: &Path, name: &str) -> Vec<u8> {
-    fs::read(run.join(name)).expect("the run wrote it")
 }
 
 #[test]

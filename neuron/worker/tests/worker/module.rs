@@ -1,13 +1,11 @@
 //! A run of a module of PyTorch that has dropout and batch norm, interrupted and not, and what is not begun at all: processes of
 //! their own, because what is dropped comes from a generator that all of a process share.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
+
+use crate::runs::{self, fixture, read, said, worker};
 
 /// A module that learns digits alone.
 const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --seed=3 --batch-size=16 --accumulate=2 \
@@ -17,42 +15,18 @@ const SMALL: &str = "train --config=/dev/null --alone --device=cpu --threads=1 -
 const DECLARED: &str =
     r#"{"modality": "image", "input": [1, 28, 28], "output": [10], "outputs": "logits"}"#;
 
-fn fixture(name: &str) -> PathBuf {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../learn/parity/torchscript");
-    fixtures.join(name)
-}
-
-/// Trains in a folder of this name.
-fn run(folder: &TempDir, name: &str, more: &[&str]) -> (Output, PathBuf) {
-    let run = folder.path().join(name);
-    let output = Command::new(env!("CARGO_BIN_EXE_neuron-worker"))
-        .env_clear()
-        .args(SMALL.split_whitespace())
-        .arg(format!("--run={}", run.display()))
-        .args(more)
-        .output()
-        .expect("the worker runs");
-    (output, run)
-}
-
 fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
-    let (output, run) = run(folder, name, more);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    run
-}
-
-fn read(run: &Path, name: &str) -> Vec<u8> {
-    fs::read(run.join(name)).expect("the run wrote it")
+    runs::trained(SMALL, folder.path().join(name), more)
 }
 
 fn refused(folder: &TempDir, more: &[&str]) -> String {
-    let (output, run) = run(folder, "refused", more);
+    let run = folder.path().join("refused");
+    let output = worker(SMALL, &run, more);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let found = fs::read_dir(run).expect("it is claimed before anything is read");
     let found: Vec<_> = found.flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(found, ["lock"], "nothing is begun");
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    said(&output)
 }
 
 #[test]
