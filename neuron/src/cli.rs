@@ -12,11 +12,13 @@ mod dendrite;
 mod device;
 mod duration;
 mod examples;
+mod export;
 mod global;
 mod min_stake;
 mod model;
 mod nucleus;
 mod query;
+mod run;
 mod secret;
 mod settings;
 mod shard;
@@ -37,11 +39,13 @@ pub use chain::{CreateNetwork, Doctor, MetagraphCommand, NetworkCommand, Overrid
 pub use data::{DataSettings, DatasetName};
 pub use dendrite::{DendriteSettings, Wire};
 pub use device::{Device, DeviceError};
+pub use export::{CheckpointName, Export};
 pub use global::{Global, LogFormat};
 pub use min_stake::{MinStake, MinStakeError};
 pub use model::{Answer, ModelSettings, SynapseName};
 pub use nucleus::NucleusSettings;
 pub use query::Query;
+pub use run::RunSettings;
 pub use secret::Secret;
 pub(crate) use settings::{command, settings_command};
 pub use shard::{Shard, ShardError};
@@ -50,6 +54,27 @@ pub use task::{TaskName, TaskNameError};
 pub use training::{LearnFrom, ScheduleName, TrainingSettings};
 pub use wallet::{Import, New, Scope, Show, WalletCommand};
 pub use weights::{Opinion, OpinionError, WeightsCommand};
+
+/// What `neuron export` writes.
+const EXPORTED: &str = "\
+Write what a run has learned as a model for other programs: transformers or PyTorch
+
+What is written depends on the model:
+
+  bert, gpt    A folder as Hugging Face has it: config.json, model.safetensors,
+               tokenizer.json, tokenizer_config.json. AutoModel and
+               AutoTokenizer of transformers read it, and --pretrained here.
+  mnist, cifar model.safetensors with all tensors by the names of a state_dict
+               of PyTorch, and config.json with the shapes of what goes in and
+               comes out. The same models in PyTorch are in the sources, in
+               neuron/learn/parity.
+  torchscript  model.pt with what the module has learned, for torch.jit.load
+               and --torchscript, and model.json, which declares it; of text,
+               tokenizer.json too.
+
+With what a neuron adds to bert, gpt and modules (a student, and what joins it to the model) other programs do not compute: \
+its tensors are beside those of bert and gpt under names of their own, and not in model.pt. Numbers are single precision, \
+whatever device they were learned on. Neither chain nor GPU is needed, nor a key where --run names the folder.";
 
 /// Run a neuron: a model that serves its peers, asks its peers, and is paid for being worth asking.
 ///
@@ -63,6 +88,7 @@ pub use weights::{Opinion, OpinionError, WeightsCommand};
 ///   neuron stake add 100              stake, for a say in what others are worth
 ///   neuron metagraph --watch          see what everybody is worth
 ///   neuron query digit.png            ask everybody what an image shows
+///   neuron export model               take what it has learned elsewhere
 ///
 /// On a development chain, --uri //Alice stands for both keys.
 ///
@@ -87,8 +113,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Every command. Each is carried out by the file of its name in `commands/`, except `serve` and `train`, which start
-/// `neuron-worker`.
+/// Every command. Each is carried out by the file of its name in `commands/`, except `serve`, `train` and `export`, which
+/// start `neuron-worker`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make, import and look at keys
@@ -111,6 +137,9 @@ pub enum Command {
     /// what its peers are worth, until Ctrl-C, --steps or --epochs. Checkpoints and logs are in the folder of --run.
     #[command(after_help = examples::TRAIN)]
     Train(Box<Train>),
+    /// Write what a run has learned as a model for other programs: transformers or PyTorch
+    #[command(after_help = examples::EXPORT, long_about = EXPORTED)]
+    Export(Export),
     /// Ask the network what an image shows, or how a text goes on
     ///
     /// Shows what each neuron answers, and the mean, in which each counts by its incentive on the chain. Neurons answer

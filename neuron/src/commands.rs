@@ -25,7 +25,7 @@ use crate::{
 /// If it fails; [`crate::exit`] says how each failure ends the program.
 pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
     let global = &cli.global;
-    if let Command::Serve(_) | Command::Train(_) = cli.command {
+    if let Command::Serve(_) | Command::Train(_) | Command::Export(_) = cli.command {
         return worker::become_worker();
     }
     telemetry::start(global, "warn")?;
@@ -40,6 +40,6 @@ pub fn run(cli: Cli, config: &Config) -> anyhow::Result<()> {
         Command::Doctor(doctor) => doctor::run(global, config, &doctor),
         Command::Config(command) => config::run(global, config, command),
         Command::Completions { shell } => completions::run(shell),
-        Command::Serve(_) | Command::Train(_) => worker::become_worker(),
+        Command::Serve(_) | Command::Train(_) | Command::Export(_) => worker::become_worker(),
     }
 }

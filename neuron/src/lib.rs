@@ -1,4 +1,4 @@
-//! The neuron command: wallets, stake, weights, the metagraph, queries; serve and train start the worker.
+//! The neuron command: wallets, stake, weights, the metagraph, queries; serve, train and export start the worker.
 //!
 //! `neuron-worker` takes its command line, configuration, keys, logs and exit codes from here too, so that both programs
 //! are one to their user. Nothing here names libtorch.

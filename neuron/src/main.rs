@@ -1,4 +1,4 @@
-//! The neuron command: wallets, stake, weights, the metagraph, queries; serve and train start the worker.
+//! The neuron command: wallets, stake, weights, the metagraph, queries; serve, train and export start the worker.
 
 use std::process::ExitCode;
 

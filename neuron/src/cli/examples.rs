@@ -38,6 +38,12 @@ Examples:
   neuron train --alone --epochs 10        without chain and peers, to compare with
   neuron train --listen 0.0.0.0:8092 --advertise 198.51.100.7:8092   behind NAT";
 
+pub(super) const EXPORT: &str = "\
+Examples:
+  neuron export model --run run/one           the best model of that run
+  neuron export model --run run/one --force   again, in place of the earlier one
+  neuron export model --checkpoint last       as it is now, of the wallet's own neuron";
+
 pub(super) const QUERY: &str = "\
 Examples:
   neuron query seven.png                  ask all that serve images

@@ -3,10 +3,9 @@
 use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use neuron_wallet::PublicKey;
 use serde_json::{Map, Value};
 
-use super::{Device, global::path};
+use super::{Device, RunSettings, global::path};
 
 /// What `--torchscript` takes.
 const TORCHSCRIPT: &str = "\
@@ -82,9 +81,9 @@ pub struct ModelSettings {
     /// Compute forward passes on a GPU in half precision
     #[arg(long, env = "CONNECTOME_MIXED_PRECISION")]
     pub mixed_precision: bool,
-    /// Folder of checkpoints and logs [default: ~/.connectome/runs/HOTKEY/NETID]
-    #[arg(long, env = "CONNECTOME_RUN", value_name = "FOLDER", value_parser = path)]
-    pub run: Option<PathBuf>,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub run: RunSettings,
     /// What everything random is drawn from: a run on the CPU repeats itself
     #[arg(
         long,
@@ -102,18 +101,6 @@ pub struct ModelSettings {
         default_value = "honest"
     )]
     pub answer: Answer,
-}
-
-impl ModelSettings {
-    /// Where checkpoints and logs of a neuron go.
-    pub fn run_folder(&self, hotkey: &PublicKey, netid: u16) -> PathBuf {
-        self.run.clone().unwrap_or_else(|| {
-            let home = std::env::home_dir().unwrap_or_default();
-            home.join(".connectome/runs")
-                .join(hotkey.to_string())
-                .join(netid.to_string())
-        })
-    }
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {

@@ -1,4 +1,4 @@
-//! `neuron serve` and `neuron train`: this program becomes `neuron-worker`, which links libtorch.
+//! `neuron serve`, `neuron train` and `neuron export`: this program becomes `neuron-worker`, which links libtorch.
 
 use std::{env, io, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
@@ -9,7 +9,7 @@ const WORKER: &str = "neuron-worker";
 enum WorkerError {
     #[error("cannot tell where this program lies, and so not where {WORKER} does")]
     Lost(#[source] io::Error),
-    #[error("{} is missing: serve and train need it beside neuron; build both in its sources: make neuron", path.display())]
+    #[error("{} is missing: serve, train and export need it beside neuron; build both in its sources: make neuron", path.display())]
     Missing { path: PathBuf },
     #[error("cannot start {}", path.display())]
     Start { path: PathBuf, source: io::Error },

@@ -23,6 +23,7 @@ Exit codes:
         "register",
         "serve",
         "train",
+        "export",
         "query",
         "stake",
         "weights",

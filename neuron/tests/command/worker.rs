@@ -1,4 +1,4 @@
-//! `serve` and `train` become the worker.
+//! `serve`, `train` and `export` become the worker.
 
 use std::process::Command;
 
@@ -24,8 +24,8 @@ fn run(user: &User, args: &[&str]) -> Run {
 
 #[test]
 fn a_missing_worker_says_how_to_build_it() {
-    for command in ["serve", "train"] {
-        run(&User::new(), &[command]).failed(1, "make neuron");
+    for command in [&["serve"][..], &["train"], &["export", "model"]] {
+        run(&User::new(), command).failed(1, "make neuron");
     }
 }
 
@@ -65,6 +65,7 @@ fn options_come_before_the_environment_where_they_say_the_contrary() {
 #[test]
 fn wrong_options_and_help_need_no_worker() {
     run(&User::new(), &["train", "--momentum", "1"]).failed(2, "below 1");
+    run(&User::new(), &["export"]).failed(2, "<FOLDER>");
     assert!(
         run(&User::new(), &["train", "--help"])
             .done()

@@ -1,11 +1,12 @@
-//! The part of a neuron that holds a model: serve and train.
+//! The part of a neuron that holds a model: serve, train and export.
 //!
-//! `neuron serve` and `neuron train` become this program, with the same command line. It is one of its own so that all
-//! other commands start without libtorch.
+//! `neuron serve`, `neuron train` and `neuron export` become this program, with the same command line. It is one of its own so
+//! that all other commands start without libtorch.
 
 mod blueprint;
 mod claim;
 mod data;
+mod export;
 mod module;
 mod nucleus_model;
 mod presence;
@@ -15,6 +16,7 @@ mod serve;
 mod settings;
 mod stop;
 mod train;
+mod trained;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
 }
 
 fn work(cli: Cli, config: &Config) -> anyhow::Result<()> {
+    if let Command::Export(export) = &cli.command {
+        telemetry::start(&cli.global, "warn")?;
+        return export::export(&cli.global, export);
+    }
     telemetry::start(&cli.global, "info")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -48,7 +54,7 @@ fn work(cli: Cli, config: &Config) -> anyhow::Result<()> {
                 run::train(&cli.global, &train, config, stop::on_signal()?).await
             }
             _ => anyhow::bail!(
-                "neuron-worker only serves and trains; everything else is done by neuron"
+                "neuron-worker only serves, trains and exports; everything else is done by neuron"
             ),
         }
     })

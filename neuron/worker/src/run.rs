@@ -57,7 +57,7 @@ pub(crate) async fn train(
         false => Some(global.hotkey()?),
     };
     let public = hotkey.as_ref().map_or(NOBODY, Keypair::public);
-    let folder = train.model.run_folder(&public, global.netid);
+    let folder = train.model.run.folder(&public, global.netid);
     let claim = Claim::to(&folder)?;
     let plan = Plan::new(train, config, &folder)?;
     match hotkey {
@@ -397,7 +397,7 @@ impl Run {
     ) -> anyhow::Result<Self> {
         let train = &plan.train;
         let model = &train.model;
-        let folder = model.run_folder(&hotkey, global.netid);
+        let folder = model.run.folder(&hotkey, global.netid);
         let Beginning {
             blueprint,
             synapse,
@@ -483,7 +483,7 @@ impl Run {
 
     fn folder(&self, train: &Train) -> PathBuf {
         let Start { hotkey, netid, .. } = &self.start;
-        train.model.run_folder(hotkey, *netid)
+        train.model.run.folder(hotkey, *netid)
     }
 
     fn trainer(

@@ -26,6 +26,7 @@ use crate::{
     presence::{self, Presence},
     settings,
     train::BEST,
+    trained::Trained,
 };
 
 /// What is served.
@@ -75,29 +76,22 @@ fn trained(
     hotkey: &Keypair,
     device: Device,
 ) -> anyhow::Result<Served> {
-    let folder = settings.run_folder(&hotkey.public(), global.netid);
+    let folder = settings.run.folder(&hotkey.public(), global.netid);
     let path = folder.join(BEST);
     let checkpoint = Checkpoint::load(&path)
         .context("serve needs a trained model: neuron train makes one, --pretrained and --torchscript name one")?;
-    let blueprint = Blueprint::of_checkpoint(&checkpoint.config)?;
-    let name = blueprint.name();
+    let trained = Trained::of(&folder, path, &checkpoint, device)?;
+    let name = trained.blueprint.name();
     if let Some(asked) = settings.synapse.filter(|asked| *asked != name) {
         let (asked, found, folder) = (asked.name(), name.name(), folder.display());
         let message = format!("the model in {folder} is {found}, not {asked}: see --run");
         return Err(UsageError(message).into());
     }
-    let mut synapse = blueprint.build(&folder, settings.seed, device)?;
-    synapse.load(&checkpoint.parameters)?;
-    let task = Task::of(name);
-    let tokenizer = match synapse.modality() {
-        Modality::Text => Some(Tokenizer::load(&folder.join(TOKENIZER))?),
-        Modality::Image | Modality::Tensor => None,
-    };
-    tracing::info!(path = %path.display(), step = checkpoint.progress.step, synapse = name.name(), "serving a checkpoint");
+    tracing::info!(path = %trained.path.display(), step = trained.step, synapse = name.name(), "serving a checkpoint");
     Ok(Served {
-        synapse,
-        task,
-        offer: offer(tokenizer, settings),
+        synapse: trained.synapse,
+        task: Task::of(name),
+        offer: offer(trained.tokenizer, settings),
     })
 }
 
