@@ -7,6 +7,7 @@
 
 mod file;
 mod json;
+mod overruled;
 mod setting;
 
 use std::{
@@ -24,6 +25,7 @@ use clap::{
 
 use crate::cli::{Cli, settings_command};
 use file::File;
+use overruled::Overruled;
 pub use setting::{Setting, Source};
 
 /// Why a command line, an environment or a configuration file is not understood.
@@ -76,15 +78,13 @@ pub enum ConfigError {
         /// What was expected.
         message: String,
     },
-    /// Options name a wallet, but the environment a key, which would be used instead.
-    #[error(
-        "{variable} is set, and would be used instead of what --{option} says; unset one of them"
-    )]
+    /// One source names a key in two ways, of which neither is the more particular.
+    #[error("{} and {} name the same key in two ways: {advice}", both[0], both[1])]
     Contradiction {
-        /// The environment variable.
-        variable: &'static str,
-        /// The option.
-        option: &'static str,
+        /// The two settings, as that source spells them.
+        both: [String; 2],
+        /// What to do.
+        advice: String,
     },
 }
 
@@ -110,6 +110,7 @@ pub struct Config {
     args: Vec<OsString>,
     file: File,
     matches: ArgMatches,
+    overruled: Overruled,
 }
 
 /// Reads the command line (the first of `args` is the program), the environment, and the configuration file.
@@ -144,13 +145,15 @@ fn understand_by(
 ) -> Result<(Cli, Config), ConfigError> {
     let mut definition = file.as_defaults(definition);
     let matches = definition.try_get_matches_from_mut(args)?;
-    refuse_contradictions(&matches)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    let overruled = Overruled::of(&matches, &file)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))?;
+    overruled.leave_out(&mut cli.global);
     let args = args.to_owned();
     let config = Config {
         args,
         file,
         matches,
+        overruled,
     };
     Ok((cli, config))
 }
@@ -243,7 +246,7 @@ impl Config {
             // assertions.)
             let is_here = self.matches.ids().any(|id| id == arg.get_id());
             let matches = if is_here { &self.matches } else { &alone };
-            Setting::new(arg, matches, &self.file)
+            Setting::new(arg, matches, &self.file, &self.overruled)
         });
         Ok(settings.collect())
     }
@@ -252,23 +255,6 @@ impl Config {
 /// The id of the option of a setting.
 fn id(name: &str) -> String {
     name.replace('-', "_")
-}
-
-/// `--wallet mine` beside a forgotten `CONNECTOME_URI=//Alice` must not sign for Alice.
-fn refuse_contradictions(matches: &ArgMatches) -> Result<(), ConfigError> {
-    let is = |id, source| matches.value_source(id) == Some(source);
-    for (uri, variable) in [
-        ("uri", "CONNECTOME_URI"),
-        ("hotkey_uri", "CONNECTOME_HOTKEY_URI"),
-    ] {
-        let named = ["wallet", "hotkey"]
-            .into_iter()
-            .find(|option| is(option, ValueSource::CommandLine));
-        if let (true, Some(option)) = (is(uri, ValueSource::EnvVariable), named) {
-            return Err(ConfigError::Contradiction { variable, option });
-        }
-    }
-    Ok(())
 }
 
 /// Names the variable that a wrong value is from, which Clap reports as if it were written on the command line.

@@ -41,7 +41,8 @@ pub struct Global {
     pub wallets: PathBuf,
     /// Key to use instead of a wallet's coldkey and hotkey, such as //Alice, on a development chain
     ///
-    /// A phrase or a seed does too, but every user of the machine can see it.
+    /// A phrase or a seed does too, but every user of the machine can see it. Where --wallet or --hotkey is set too, an option
+    /// counts before the environment, and the environment before a file.
     #[arg(long, global = true, env = "CONNECTOME_URI", hide_env_values = true)]
     pub uri: Option<Secret>,
     /// Key to use as the hotkey, if it is another than that of --uri

@@ -34,7 +34,11 @@ fn settings_table(settings: &[Setting]) -> String {
         ]);
         for setting in group {
             let value = setting.value.as_deref().unwrap_or("-");
-            table.add_row([&setting.name, value, &setting.source.to_string()]);
+            let source = match &setting.overruled_by {
+                Some(other) => format!("{}; {other} counts instead", setting.source),
+                None => setting.source.to_string(),
+            };
+            table.add_row([&setting.name, value, &source]);
         }
     }
     table.trim_fmt()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgMatches, parser::ValueSource};
 use serde::Serialize;
 
-use super::File;
+use super::{File, overruled::Overruled};
 
 /// One setting: what it is, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +18,8 @@ pub struct Setting {
     pub value: Option<String>,
     /// Where the value comes from.
     pub source: Source,
+    /// The setting that counts instead of this one, if one does: both name the same key.
+    pub overruled_by: Option<String>,
 }
 
 /// Where the value of a setting comes from.
@@ -42,7 +44,12 @@ pub enum Source {
 
 impl Setting {
     /// What `matches` says of the option `arg`, of which `file` may have given the default.
-    pub(super) fn new(arg: &Arg, matches: &ArgMatches, file: &File) -> Setting {
+    pub(super) fn new(
+        arg: &Arg,
+        matches: &ArgMatches,
+        file: &File,
+        overruled: &Overruled,
+    ) -> Setting {
         let id = arg.get_id().as_str();
         let source = match (matches.value_source(id), file.path()) {
             (Some(ValueSource::CommandLine), _) => Source::CommandLine,
@@ -72,6 +79,7 @@ impl Setting {
                 }
             }),
             source,
+            overruled_by: overruled.by_which(id).map(|id| id.replace('_', "-")),
         }
     }
 }

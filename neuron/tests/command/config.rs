@@ -137,11 +137,68 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn a_key_in_the_environment_does_not_replace_a_wallet_on_the_command_line() {
+fn of_a_wallet_and_a_uri_the_more_particular_counts() {
+    let in_environment = |variable, value| User::new().with_env(variable, value);
+    let show =
+        |user: &User, args: &[&str]| user.run(&[&["wallet", "show", "--json"], args].concat());
+    let alice = |user: User, args: &[&str]| {
+        let shown = show(&user, args).done().json();
+        assert!(shown["coldkey"].as_str().unwrap().starts_with("5Grwva"));
+    };
+    let wallet = |user: User, args: &[&str], name: &str| {
+        show(&user, args).failed(5, &format!(r#"wallet \"{name}\" has no coldkey"#));
+    };
+    let uri = || in_environment("CONNECTOME_URI", "//Alice");
+    alice(uri(), &[]);
+    alice(uri().with_file(FILE, "wallet = 'mine'"), &[]);
+    alice(
+        in_environment("CONNECTOME_WALLET", "mine"),
+        &["--uri", "//Alice"],
+    );
+    alice(
+        in_environment("CONNECTOME_HOTKEY", "two"),
+        &["--uri", "//Alice"],
+    );
+    wallet(uri(), &["--wallet", "mine"], "mine");
+    wallet(uri(), &["--hotkey", "two"], "default");
+
+    // The same source says both.
+    for (user, args, said) in [
+        (
+            User::new(),
+            &["--uri", "//Alice", "--wallet", "mine"][..],
+            "--uri and --wallet name the same key in two ways: leave one of them out",
+        ),
+        (
+            uri().with_env("CONNECTOME_HOTKEY", "two"),
+            &[],
+            "CONNECTOME_URI and CONNECTOME_HOTKEY name the same key in two ways: unset one of them",
+        ),
+    ] {
+        show(&user, args).failed(2, said);
+    }
+}
+
+#[test]
+fn it_is_shown_which_of_a_wallet_and_a_uri_counts() {
     let user = User::new().with_env("CONNECTOME_URI", "//Alice");
-    user.run(&["wallet", "show", "--wallet", "mine"])
-        .failed(2, "CONNECTOME_URI is set");
-    user.run(&["wallet", "show"]).done();
+    let overruled = |args: &[&str]| {
+        let settings = user.run(&[args, &["config", "show", "--json"]].concat());
+        let settings = settings.done().json();
+        let settings = settings.as_array().unwrap().iter();
+        let overruled = settings.filter(|setting| !setting["overruled_by"].is_null());
+        let names = overruled.map(|setting| (&setting["name"], &setting["overruled_by"]));
+        json!(names.collect::<Vec<_>>())
+    };
+    assert_eq!(
+        overruled(&[]),
+        json!([["wallet", "uri"], ["hotkey", "uri"]])
+    );
+    assert_eq!(overruled(&["--wallet", "mine"]), json!([["uri", "wallet"]]));
+
+    let table = user.run(&["config", "show", "--wallet", "mine"]).done();
+    let expected = "CONNECTOME_URI; wallet counts instead";
+    assert!(table.stdout.contains(expected), "{table:?}");
 }
 
 #[test]
