@@ -135,7 +135,8 @@ impl Exit {
     }
 }
 
-/// Says on standard error how a command ended, if it failed, and gives the exit code.
+/// Says on standard error how a command ended, if it failed, and gives the exit code. For scripts it is one line of JSON, the
+/// last that is written: `{"error": "..", "causes": [".."], "exit_code": 4}`, of which logged events have no `exit_code`.
 ///
 /// A reader that went away, as `head` does, is no failure.
 pub fn report(result: anyhow::Result<()>, is_json: bool) -> ExitCode {

@@ -38,7 +38,7 @@ pub fn start(global: &Global, level: &str) -> Result<(), TelemetryError> {
     let parsed =
         EnvFilter::try_new(&filter).map_err(|source| TelemetryError::Filter { filter, source })?;
     let registry = tracing_subscriber::registry().with(parsed);
-    let started = match global.log_format {
+    let started = match global.log_format() {
         LogFormat::Text => registry
             .with(
                 fmt::layer()

@@ -87,6 +87,9 @@ pub struct Global {
     )]
     pub netid: u16,
     /// Write JSON to standard output, and ask nothing
+    ///
+    /// Standard error is JSON too, an object on each line. What failed is the last of them, {"error": TEXT, "causes": [TEXT],
+    /// "exit_code": NUMBER}; only that one has an exit code. Those before it are logged events.
     #[arg(long, global = true, env = "CONNECTOME_JSON")]
     pub json: bool,
     /// Go ahead without asking
@@ -98,19 +101,28 @@ pub struct Global {
     /// commands from warn up.
     #[arg(long, global = true, env = "CONNECTOME_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// How events are logged
+    /// How events are logged [default: text, with --json: json]
     #[arg(
         long,
         global = true,
         env = "CONNECTOME_LOG_FORMAT",
         value_name = "FORMAT",
-        value_enum,
-        default_value = "text"
+        value_enum
     )]
-    pub log_format: LogFormat,
+    log_format: Option<LogFormat>,
     /// Configuration file [default: neuron.toml in the folder that `neuron config path` says]
     #[arg(long, global = true, env = "CONNECTOME_CONFIG", value_name = "FILE", value_parser = path)]
     pub config: Option<PathBuf>,
+}
+
+impl Global {
+    /// How events are logged. Who reads JSON need not read something else on standard error, unless that was asked for.
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or(match self.json {
+            true => LogFormat::Json,
+            false => LogFormat::Text,
+        })
+    }
 }
 
 /// How events are logged.
