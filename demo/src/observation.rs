@@ -218,7 +218,7 @@ pub(crate) struct RowSet {
     pub(crate) step: u64,
     /// The block at which it was due.
     pub(crate) block: Option<u32>,
-    /// `included`, `unchanged`, `no permit`, or why it was refused.
+    /// `included`, `unchanged`, `no permit`, `waits` for an earlier one, or why it was refused.
     pub(crate) result: String,
 }
 

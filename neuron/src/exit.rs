@@ -123,9 +123,10 @@ impl Exit {
 
     fn of_submission(error: &SubmitError) -> Option<Exit> {
         match error {
-            SubmitError::Refused(_) | SubmitError::Failed { .. } | SubmitError::NotTaken { .. } => {
-                Some(Exit::Refused)
-            }
+            SubmitError::Refused(_)
+            | SubmitError::Failed { .. }
+            | SubmitError::NotTaken { .. }
+            | SubmitError::RowWaits { .. } => Some(Exit::Refused),
             SubmitError::Chain(error) => Exit::of_chain(error),
             SubmitError::GivenUp { .. }
             | SubmitError::Dropped { .. }

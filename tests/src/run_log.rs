@@ -36,7 +36,7 @@ pub enum Event {
         block: u32,
         /// Shares by uid. (serde reads no f64 behind a tag where serde_json keeps numbers as text, as a build with the node does.)
         row: Vec<(u16, Number)>,
-        /// `included`, `unchanged`, `no permit`, or `refused: ` and why.
+        /// `included`, `unchanged`, `no permit`, `waits` for an earlier one to be included, or `refused: ` and why.
         result: String,
     },
     /// A checkpoint was written.

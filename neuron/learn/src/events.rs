@@ -198,7 +198,7 @@ pub struct Weights {
     pub block: u32,
     /// Weight of each peer by uid, adding up to one.
     pub row: Vec<(u16, f64)>,
-    /// `included`, `unchanged`, `no permit`, or `refused: ` and why.
+    /// `included`, `unchanged`, `no permit`, `waits` for an earlier one to be included, or `refused: ` and why.
     pub result: String,
 }
 

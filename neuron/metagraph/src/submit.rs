@@ -32,7 +32,7 @@ use tokio::{
 
 pub(crate) use accounts::Accounts;
 use accounts::{Account, Nonce};
-use pool::PoolAnswer;
+use pool::{PoolAnswer, Rival};
 
 use crate::{
     At, BlockRef, Call, Chain, ChainError,
@@ -100,6 +100,14 @@ pub enum SubmitError {
         call: &'static str,
         /// Why, and what to do.
         reason: String,
+    },
+    /// A row of the neuron waits in the pool, which holds one that is free of each.
+    #[error(
+        "a row of this neuron in network {netid} waits for its block already: set the next one after that"
+    )]
+    RowWaits {
+        /// The network.
+        netid: u16,
     },
     /// It left the pool without being included.
     #[error("{call} was taken by the node and then given up: {reason}")]
@@ -169,7 +177,8 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// [`SubmitError::Refused`] if a pallet refuses, by the pool or in the block; [`SubmitError::Deadline`] after `deadline`.
+    /// [`SubmitError::Refused`] if a pallet refuses, by the pool or in the block; [`SubmitError::RowWaits`] if the call sets a
+    /// row, and one before it is in no block yet; [`SubmitError::Deadline`] after `deadline`.
     pub async fn submit(
         &self,
         call: Call,
@@ -268,6 +277,7 @@ impl Submission<'_> {
                 Fate::Refused(refused) => match PoolAnswer::of(&refused) {
                     // The node did not know yet, or somebody else uses the same key.
                     PoolAnswer::NonceTaken => taken = Some(nonce.number()),
+                    PoolAnswer::Rivalled => taken = self.give_way(nonce.number()).await?,
                     PoolAnswer::Pallet(index) => return Err(self.pallet_refused(index).await?),
                     PoolAnswer::Other(reason) => {
                         return Err(SubmitError::NotTaken { call, reason });
@@ -389,6 +399,23 @@ impl Submission<'_> {
                 reason: error.to_string(),
             })
         })
+    }
+
+    /// The nonce that is taken, if that is why the pool refused what was signed with `nonce` for something else that it has.
+    async fn give_way(&self, nonce: u64) -> Result<Option<u64>, SubmitError> {
+        let Call::SetWeights { netid, .. } = *self.call else {
+            return Ok(Some(nonce));
+        };
+        let signer = self.signer.public();
+        let rival = self.chain.ask("waiting transactions", |link| async move {
+            pool::rival(&link, &signer, netid, nonce).await
+        });
+        match rival.await? {
+            Rival::SameNonce => Ok(Some(nonce)),
+            // With a later nonce it would wait for one that never comes.
+            Rival::Row => Err(SubmitError::RowWaits { netid }),
+            Rival::Gone => Ok(None),
+        }
     }
 
     /// What it means that the pool refuses with this index of an error of the metagraph's pallet.
@@ -626,6 +653,7 @@ mod tests {
                 call,
                 reason: reason(),
             },
+            SubmitError::RowWaits { netid: 0 },
             SubmitError::Chain(ChainError::NoUrl),
         ] {
             assert!(!certain.is_uncertain());

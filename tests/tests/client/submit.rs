@@ -6,6 +6,7 @@ use connectome_tests::{ChainSpec, Node, Setup, chain_spec::ChainFile, within};
 use futures::future::{join_all, try_join};
 use neuron_metagraph::{At, Call, Included, SubmitError, WeightRow};
 use neuron_wallet::Keypair;
+use serde_json::json;
 use std::time::Duration;
 
 /// How many calls are submitted at once.
@@ -176,5 +177,57 @@ async fn a_call_outlives_the_node_that_had_it_and_is_done_once() -> Result<()> {
     assert_eq!(chain.balance(&receiver.public(), At::Best).await?, CTM);
     let hash = node.client.hash_at(included.block_number).await?;
     assert_eq!(hash, included.block_hash);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_another_is_before_is_told_so_and_taken_after_it() -> Result<()> {
+    // Given a neuron whose row, which is free, waits for a block: an authority without peers makes none.
+    let hotkey = key("row//waits")?;
+    let neuron = json!({
+        "hotkey": account(&hotkey.public()),
+        "coldkey": account(&key("Alice")?.public()),
+    });
+    let network = json!({
+        "task": "limited",
+        "neurons": [neuron],
+        "hyperparameters": { "weightsRateLimit": 1 },
+    });
+    let file = ChainSpec::dev()
+        .await?
+        .with_block_time(500)
+        .with_funds(&[account(&hotkey.public())], CTM)
+        .with(&json!({ "metagraph": { "networks": [network] } }))
+        .write()?;
+    let node = Setup::authority(&file, "alice")?.start().await?;
+    let chain = connect(&node).await?;
+    // Everybody may weigh oneself.
+    let row = Call::SetWeights {
+        netid: 0,
+        row: WeightRow::quantise(&[(0, 1.0)])?,
+        version: 0,
+    };
+    let first = tokio::spawn({
+        let (chain, hotkey, row) = (chain.clone(), hotkey.clone(), row.clone());
+        async move { chain.submit(row, &hotkey, DEADLINE).await }
+    });
+    until_pending(&node, 1).await?;
+
+    // When the next is submitted, here or by another program with the same key, it is told what it would have to wait for;
+    for chain in [&chain, &connect(&node).await?] {
+        let second = chain.submit(row.clone(), &hotkey, DEADLINE).await;
+        assert_eq!(second, Err(SubmitError::RowWaits { netid: 0 }));
+    }
+    assert_eq!(node.client.pending().await?, 1);
+
+    // and when there are blocks, the first is in one, and the next is taken.
+    let _peer = Setup::authority(&file, "bob")?
+        .joining(&node.address().await?)
+        .start()
+        .await?;
+    let first = within("the first row", async { Ok(first.await??) }).await?;
+    node.client.until_best(first.block_number + 1).await?;
+    let next = chain.submit(row, &hotkey, DEADLINE).await?;
+    assert!(next.block_number > first.block_number);
     Ok(())
 }

@@ -43,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) client: OnlineClient<Config>,
     /// Says what is best now, and takes transactions.
     pub(crate) methods: LegacyRpcMethods<RpcConfigFor<Config>>,
+    /// For what has no method among those.
+    pub(crate) rpc: RpcClient,
     socket: Arc<WsClient>,
     is_given_up: AtomicBool,
 }
@@ -62,7 +64,8 @@ impl Link {
             Ok(Self {
                 url: url.to_owned(),
                 client,
-                methods: LegacyRpcMethods::new(rpc),
+                methods: LegacyRpcMethods::new(rpc.clone()),
+                rpc,
                 socket,
                 is_given_up: AtomicBool::new(false),
             })

@@ -1,6 +1,18 @@
 //! What a node's transaction pool says when it does not take a transaction: the codes of `sc_rpc_api::author::error`.
+//!
+//! A pool holds one transaction for each thing that transactions provide, and refuses another in the same words whatever that
+//! thing is: a nonce of the signer, or the free row of a neuron. Which of the two it is, is seen in what the pool holds
+//! ([`rival`]).
 
-use subxt::rpcs::UserError;
+use neuron_wallet::PublicKey;
+use subxt::rpcs::{UserError, methods::legacy::Bytes, rpc_params};
+
+use crate::{
+    At,
+    api::metagraph::calls::SetWeights,
+    chain::{AtBlock, Link},
+    error::Fault,
+};
 
 /// The transaction is invalid; `data` says how.
 const INVALID: i32 = 1010;
@@ -8,7 +20,7 @@ const INVALID: i32 = 1010;
 const UNKNOWN_VALIDITY: i32 = 1011;
 /// The same bytes were given up a while ago.
 const BANNED: i32 = 1012;
-/// Another one with the same nonce is in the pool.
+/// Another one that provides the same is in the pool.
 const TOO_LOW_PRIORITY: i32 = 1014;
 /// It was worth less than everything in a full pool.
 const IMMEDIATELY_DROPPED: i32 = 1016;
@@ -20,6 +32,8 @@ pub(super) enum PoolAnswer {
     Pallet(u8),
     /// Another transaction of the signer has its nonce: it has to be signed anew.
     NonceTaken,
+    /// Another transaction in the pool provides what this one does: its nonce, or a free row.
+    Rivalled,
     /// Anything else, in words.
     Other(String),
 }
@@ -32,7 +46,7 @@ impl PoolAnswer {
             .map(|data| data.get().trim_matches('"'));
         let data = data.unwrap_or_default();
         match refused.code {
-            TOO_LOW_PRIORITY => Self::NonceTaken,
+            TOO_LOW_PRIORITY => Self::Rivalled,
             INVALID if data == "Transaction is outdated" => Self::NonceTaken,
             INVALID => match data.strip_prefix("Custom error: ").map(str::parse) {
                 Some(Ok(index)) => Self::Pallet(index),
@@ -52,6 +66,67 @@ impl PoolAnswer {
             _ => Self::Other(format!("{} ({}) {data}", refused.message, refused.code)),
         }
     }
+}
+
+/// What keeps a row of weights out of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rival {
+    /// A transaction of the same signer has its nonce.
+    SameNonce,
+    /// A row of the same neuron waits for its block.
+    Row,
+    /// Nothing any more.
+    Gone,
+}
+
+/// What keeps the row that `signer` signed with `nonce` for its neuron in network `netid` out of the node's pool.
+pub(super) async fn rival(
+    link: &Link,
+    signer: &PublicKey,
+    netid: u16,
+    nonce: u64,
+) -> Result<Rival, Fault> {
+    let pending = "author_pendingExtrinsics";
+    let waiting: Vec<Bytes> = link.rpc.request(pending, rpc_params![]).await?;
+    let waiting = waiting.into_iter().map(|bytes| bytes.0).collect();
+    let best = link.at(At::Best).await?;
+    let own = own(&best, waiting, signer).await;
+    if own.iter().any(|waiting| waiting.nonce == Some(nonce)) {
+        return Ok(Rival::SameNonce);
+    }
+    match own.iter().any(|waiting| waiting.row_in == Some(netid)) {
+        true => Ok(Rival::Row),
+        false => Ok(Rival::Gone),
+    }
+}
+
+/// A transaction that waits in a pool.
+struct Waiting {
+    nonce: Option<u64>,
+    /// The network that it sets a row in, if it does that.
+    row_in: Option<u16>,
+}
+
+/// Those of `transactions` that are by `signer`.
+async fn own(at: &AtBlock, transactions: Vec<Vec<u8>>, signer: &PublicKey) -> Vec<Waiting> {
+    let transactions = at.extrinsics().from_bytes(transactions).await;
+    // What cannot be read is not by this program.
+    let transactions = transactions.iter().filter_map(Result::ok);
+    let own = transactions.filter(|transaction| {
+        // A signer is named by the account: the first kind of address.
+        let address = transaction.address_bytes();
+        address.and_then(|address| address.strip_prefix(&[0])) == Some(&signer.0[..])
+    });
+    let own = own.map(|transaction| Waiting {
+        nonce: transaction
+            .transaction_extensions()
+            .and_then(|extensions| extensions.nonce()),
+        row_in: transaction
+            .decode_call_data_fields_as::<SetWeights>()
+            .and_then(Result::ok)
+            .map(|call| call.netid.0),
+    });
+    own.collect()
 }
 
 #[cfg(test)]
@@ -80,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             refused(1014, "The transaction has too low priority"),
-            PoolAnswer::NonceTaken
+            PoolAnswer::Rivalled
         );
     }
 

@@ -172,7 +172,7 @@ impl Report {
 /// | `neuron_training_peers_asked`, `neuron_training_peers_answered` | in the latest step |
 /// | `neuron_training_lost_gate_mass` | share of the gates whose peer did not answer |
 /// | `neuron_training_local_accuracy`, `neuron_training_network_accuracy` | on held-out examples, of tokens where it is text |
-/// | `neuron_training_weights_total` | rows that were due, by `result`: included, unchanged, no permit, refused |
+/// | `neuron_training_weights_total` | rows that were due, by `result`: included, unchanged, no permit, waits, refused |
 #[derive(Clone, Debug)]
 pub(crate) struct TrainingMetrics {
     steps: IntCounter,

@@ -7,7 +7,7 @@
 use std::{sync::mpsc, time::Duration};
 
 use neuron_learn::events;
-use neuron_metagraph::{Call, Chain, SubmitError, WeightRow};
+use neuron_metagraph::{Call, Chain, Included, SubmitError, WeightRow};
 use neuron_wallet::Keypair;
 use tokio::sync::mpsc as tasks;
 
@@ -37,6 +37,31 @@ impl Order {
             block: self.block,
             row: self.row.shares().collect(),
             result: result.into(),
+        }
+    }
+
+    /// What came of submitting it.
+    fn outcome(&self, submitted: Result<Included, SubmitError>) -> Outcome {
+        match submitted {
+            Ok(included) => {
+                tracing::info!(block = included.block_number, "weights set");
+                self.ended("included")
+            }
+            // Nothing has failed: somebody with the same key, or this neuron before it was started again, was first.
+            Err(error @ SubmitError::RowWaits { .. }) => {
+                tracing::info!(block = self.block, "weights not set yet: {error}");
+                Outcome {
+                    event: self.event("waits"),
+                    may_try_again: true,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "weights not set");
+                Outcome {
+                    event: self.event(format!("refused: {error}")),
+                    may_try_again: !is_final(&error),
+                }
+            }
         }
     }
 
@@ -156,19 +181,8 @@ async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> Outc
         row: order.row.clone(),
         version: neuron::WEIGHTS_VERSION,
     };
-    match chain.submit(call, hotkey, DEADLINE).await {
-        Ok(included) => {
-            tracing::info!(block = included.block_number, "weights set");
-            order.ended("included")
-        }
-        Err(error) => {
-            tracing::warn!(%error, "weights not set");
-            Outcome {
-                event: order.event(format!("refused: {error}")),
-                may_try_again: !is_final(&error),
-            }
-        }
-    }
+    let submitted = chain.submit(call, hotkey, DEADLINE).await;
+    order.outcome(submitted)
 }
 
 /// Whether the chain has said no, which it would say again.
@@ -268,10 +282,6 @@ mod tests {
 
     #[test]
     fn a_row_that_does_not_reach_the_chain_is_due_again_in_a_later_block() {
-        let failed = |error: SubmitError| Outcome {
-            event: order().event(format!("refused: {error}")),
-            may_try_again: !is_final(&error),
-        };
         let gone = ChainError::Unreachable { tried: Vec::new() };
         let refusal = Refusal {
             call: "Metagraph::set_weights",
@@ -280,16 +290,22 @@ mod tests {
             docs: String::new(),
             block: None,
         };
-        for (error, is_due_again) in [
-            (SubmitError::Chain(gone), true),
-            (SubmitError::Chain(ChainError::NoUrl), false),
-            (SubmitError::Refused(Box::new(refusal)), false),
+        for (error, told, is_due_again) in [
+            (SubmitError::Chain(gone), "refused", true),
+            (SubmitError::RowWaits { netid: 0 }, "waits", true),
+            (SubmitError::Chain(ChainError::NoUrl), "refused", false),
+            (SubmitError::Refused(Box::new(refusal)), "refused", false),
         ] {
             let (mut setter, mut orders) = weight_setter();
             setter.set(order(), &view(110));
             orders.next().unwrap();
-            orders.results.send(failed(error)).unwrap();
-            assert_eq!(setter.results().len(), 1);
+            orders.results.send(order().outcome(Err(error))).unwrap();
+            let results = setter.results();
+            let (result, _) = results[0]
+                .result
+                .split_once(':')
+                .unwrap_or((&results[0].result, ""));
+            assert_eq!(result, told);
             assert!(!setter.is_due(&view(110)), "not in the same block");
             assert_eq!(setter.is_due(&view(111)), is_due_again);
         }
