@@ -18,6 +18,7 @@
 //! | [`neuron`] | neurons and the `neuron` command, likewise |
 //! | [`run_log`] | what a neuron writes while it trains |
 //! | `process` | what both have in common: a process, its log, its end |
+//! | [`figures`] | what both tell Prometheus |
 //! | [`client`] | transactions in, blocks and answers out |
 //! | [`calls`] | the transactions that the tests send |
 //! | [`keys`] | who signs them |
@@ -29,6 +30,7 @@
 pub mod calls;
 pub mod chain_spec;
 pub mod client;
+pub mod figures;
 pub mod keys;
 pub mod metagraph;
 pub mod neuron;
@@ -41,6 +43,7 @@ use std::{env, future::Future, path::PathBuf, time::Duration};
 
 pub use chain_spec::ChainSpec;
 pub use client::Client;
+pub use figures::Figures;
 pub use keys::{account, keypair, keypairs};
 pub use neuron::{Operator, Training};
 pub use node::{Node, Setup};

@@ -1,7 +1,7 @@
 //! Processes of `neuron`: commands that are run to their end, and neurons that train until they are stopped or killed.
 
 use crate::{
-    Node,
+    Figures, Node,
     node::Signal,
     poll,
     process::{self, Process, built},
@@ -305,6 +305,17 @@ impl Training {
         .await
     }
 
+    /// What it tells Prometheus; it has to be started with `--metrics`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not say where, or tells nothing.
+    pub async fn figures(&self) -> Result<Figures> {
+        let what = "the address of its figures";
+        let address = self.process.find(what, metrics_address).await?;
+        Figures::of(&address).await
+    }
+
     /// Kills it (SIGKILL), as a power cut would. Gives what it takes to start it again.
     pub fn kill(self) -> Operator {
         self.operator.clone()
@@ -335,4 +346,10 @@ impl Training {
 
 fn written(status: ExitStatus, mut log: RunLog) -> Result<(ExitStatus, Vec<Event>)> {
     Ok((status, log.events()?.to_vec()))
+}
+
+/// `… metrics under /metrics address=127.0.0.1:40745`
+fn metrics_address(line: &str) -> Option<String> {
+    let (_, address) = line.split_once("under /metrics address=")?;
+    Some(address.trim().to_owned())
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -35,9 +35,13 @@ const SILENCE: (u32, Duration) = (10, Duration::from_secs(20));
 pub struct Following {
     /// The latest snapshot. Changes with each new best block.
     pub snapshots: watch::Receiver<Arc<Metagraph>>,
-    health: Arc<Mutex<Health>>,
+    freshness: Freshness,
     task: JoinHandle<()>,
 }
+
+/// How fresh the latest snapshot of a network is, for who does not need the snapshot. Clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Freshness(Arc<Mutex<Health>>);
 
 #[derive(Debug)]
 struct Health {
@@ -51,6 +55,28 @@ impl Following {
         self.snapshots.borrow().clone()
     }
 
+    /// As [`Freshness::age`].
+    pub fn age(&self) -> Duration {
+        self.freshness.age()
+    }
+
+    /// As [`Freshness::trouble`].
+    pub fn trouble(&self) -> Option<String> {
+        self.freshness.trouble()
+    }
+
+    /// Goes on telling how fresh the latest snapshot is.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.clone()
+    }
+}
+
+impl Freshness {
+    /// Of a snapshot that was read now.
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Health::new())))
+    }
+
     /// How long ago the latest snapshot was the newest there was. More than a few blocks' time means that the chain cannot be
     /// reached, or makes no blocks.
     pub fn age(&self) -> Duration {
@@ -62,8 +88,17 @@ impl Following {
         self.health().trouble.clone()
     }
 
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health {
+    fn new() -> Self {
+        Self {
+            refreshed: Instant::now(),
+            trouble: None,
+        }
     }
 }
 
@@ -84,20 +119,17 @@ impl Chain {
         let first = self.metagraph(netid, At::Best).await?;
         let silence = self.silence().await?;
         let (sender, snapshots) = watch::channel(Arc::new(first));
-        let health = Arc::new(Mutex::new(Health {
-            refreshed: Instant::now(),
-            trouble: None,
-        }));
+        let freshness = Freshness::new();
         let follower = Follower {
             chain: self.clone(),
             netid,
             silence,
             sender,
-            health: health.clone(),
+            freshness: freshness.clone(),
         };
         Ok(Following {
             snapshots,
-            health,
+            freshness,
             task: tokio::spawn(follower.run()),
         })
     }
@@ -115,7 +147,7 @@ struct Follower {
     netid: u16,
     silence: Duration,
     sender: watch::Sender<Arc<Metagraph>>,
-    health: Arc<Mutex<Health>>,
+    freshness: Freshness,
 }
 
 impl Follower {
@@ -125,7 +157,7 @@ impl Follower {
             let Err(fault) = self.follow(&link).await;
             let error = fault.about("metagraph");
             tracing::warn!(netid = self.netid, %error, "the metagraph is not fresh");
-            self.health().trouble = Some(error.to_string());
+            self.freshness.health().trouble = Some(error.to_string());
             if link.is_alive() {
                 sleep(RETRY).await;
             }
@@ -159,10 +191,7 @@ impl Follower {
     }
 
     fn publish(&self, metagraph: Metagraph) {
-        *self.health() = Health {
-            refreshed: Instant::now(),
-            trouble: None,
-        };
+        *self.freshness.health() = Health::new();
         self.sender.send_if_modified(|latest| {
             let is_new = latest.block != metagraph.block;
             if is_new {
@@ -177,10 +206,6 @@ impl Follower {
             what: "metagraph",
             waited,
         })
-    }
-
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

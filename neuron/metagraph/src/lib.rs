@@ -42,7 +42,7 @@ pub use call::Call;
 pub use chain::{At, BlockRef, Chain, NodeInfo};
 pub use endpoint::{Endpoint, Protocol, Synapses};
 pub use error::{Attempt, ChainError};
-pub use follow::Following;
+pub use follow::{Following, Freshness};
 pub use matrix::{Entry, Matrix};
 pub use network::{Network, Stake};
 pub use snapshot::{Metagraph, Neuron, fraction};

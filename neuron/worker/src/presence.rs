@@ -8,6 +8,7 @@
 
 mod announce;
 mod metrics;
+mod submitter;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -31,8 +32,8 @@ use prometheus::Registry;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::view::View;
 use self::{announce::Announcer, metrics::ChainMetrics};
+pub(crate) use self::{submitter::Submitter, view::View};
 use crate::nucleus_model::{Answers, Offer};
 
 /// Gradients of peers that may wait for the trainer.
@@ -68,8 +69,8 @@ pub(crate) struct Settings {
 
 /// A neuron that is present.
 pub(crate) struct Presence {
-    /// The chain.
-    pub(crate) chain: Chain,
+    /// Has the chain do something.
+    pub(crate) submitter: Submitter,
     /// Asks others.
     pub(crate) dendrite: Dendrite,
     /// Answers others.
@@ -83,7 +84,6 @@ pub(crate) struct Presence {
     guard: JoinGuard,
     axon: JoinHandle<Result<(), AxonError>>,
     axon_metrics: AxonMetrics,
-    chain_metrics: ChainMetrics,
     shutdown: CancellationToken,
 }
 
@@ -160,14 +160,18 @@ impl Presence {
             .unzip();
 
         let shutdown = CancellationToken::new();
-        let announcer =
-            Announcer::new(chain.clone(), settings.netid, settings.hotkey, own, synapse);
+        let metrics = ChainMetrics::new(following.freshness());
+        let submitter = Submitter {
+            chain,
+            hotkey: settings.hotkey,
+            metrics: metrics.clone(),
+        };
+        let announcer = Announcer::new(submitter.clone(), settings.netid, own, synapse);
         tokio::spawn(announcer.run(following.snapshots.clone(), shutdown.clone()));
-        let chain_metrics = ChainMetrics::new();
         let spreading = Spreading {
             own: hotkey,
             modality: synapse.modality(),
-            metrics: chain_metrics.clone(),
+            metrics,
         };
         let (rosters, view) = spreading.start(following, shutdown.clone());
         let security = match settings.plaintext {
@@ -186,7 +190,7 @@ impl Presence {
         ));
         tracing::info!(uid = own.uid, %hotkey, listen = %bound, advertise = %address, "present in the network");
         Ok(Self {
-            chain,
+            submitter,
             dendrite: Dendrite::new(Some(identity), settings.dendrite),
             nucleus,
             own,
@@ -195,18 +199,17 @@ impl Presence {
             guard,
             axon,
             axon_metrics,
-            chain_metrics,
             shutdown,
         })
     }
 
-    /// Shows what axon, nucleus, dendrite and the chain's snapshots count.
+    /// Shows what axon, nucleus and dendrite count, and what is known of the chain.
     ///
     /// # Errors
     ///
     /// If the registry has that already.
     pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        self.chain_metrics.register(registry)?;
+        self.submitter.metrics.register(registry)?;
         self.axon_metrics.register(registry)?;
         self.nucleus.metrics().register(registry)?;
         self.dendrite.register(registry)

@@ -99,11 +99,11 @@ async fn together(
     let mut run = Run::new(global, plan, device, hotkey.public())?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     let served = run.served(train)?;
-    let present = present(global, train, hotkey.clone(), &run);
+    let present = present(global, train, hotkey, &run);
     let mut presence = Presence::open(present, served.as_ref()).await?;
     run.start.uid = presence.own.uid;
     show(metrics, Some(&presence), &run.metrics, &stop)?;
-    let network = Network::of(&mut presence, global, train, hotkey, &run);
+    let network = Network::of(&mut presence, global, train, &run);
     let training = start(run.trainer(train, network, stop.clone())?, claim)?;
     let ended = tokio::select! {
         ended = training => ended,
@@ -165,13 +165,7 @@ struct Network {
 }
 
 impl Network {
-    fn of(
-        presence: &mut Presence,
-        global: &Global,
-        train: &Train,
-        hotkey: Keypair,
-        run: &Run,
-    ) -> Self {
+    fn of(presence: &mut Presence, global: &Global, train: &Train, run: &Run) -> Self {
         let peers = Peers {
             runtime: Handle::current(),
             dendrite: presence.dendrite.clone(),
@@ -196,7 +190,7 @@ impl Network {
         };
         let setter = train.training.sets_weights().then(|| {
             let (setter, orders) = weight_setter();
-            tokio::spawn(orders.carry_out(presence.chain.clone(), global.netid, hotkey));
+            tokio::spawn(orders.carry_out(presence.submitter.clone(), global.netid));
             setter
         });
         Self {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use connectome_tests::{
-    Setup,
+    Figures, Setup,
     node::{self, Signal},
     within,
 };
@@ -13,8 +13,7 @@ use std::{
     process::Stdio,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
 
@@ -94,16 +93,6 @@ async fn blocks_are_exported_imported_checked_taken_back_and_removed() -> Result
     Ok(())
 }
 
-/// What an HTTP server at `address` answers to a request for `path`, head and body.
-async fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
-}
-
 #[tokio::test]
 async fn a_node_gives_its_figures_to_prometheus() -> Result<()> {
     let mut node = Command::new(node::binary()?)
@@ -130,11 +119,7 @@ async fn a_node_gives_its_figures_to_prometheus() -> Result<()> {
     // Read on, so that the node can write on.
     tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
 
-    let figures = within("its figures", get(&address, "/metrics")).await?;
-    ensure!(figures.starts_with("HTTP/1.1 200 OK\r\n"), "{figures}");
-    let height = figures
-        .lines()
-        .find(|line| line.starts_with("substrate_block_height{") && line.contains("\"best\""));
-    height.with_context(|| format!("no height in {figures}"))?;
+    let figures = within("its figures", Figures::of(&address)).await?;
+    figures.get("substrate_block_height{status=\"best\",chain=\"dev\"}")?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `contact.rs` | neurons that register find each other, ask each other and weigh each other |
 //! | `absence.rs` | a peer is killed and comes back, the chain is killed and comes back, and training goes on |
+//! | `figures.rs` | what a neuron tells Prometheus is what it does, and what the chain says |
 //! | `incentive.rs` | who is worth asking is paid, and who answers noise is not |
 //! | `serving.rs` | what was trained is served, answers queries, and is weighed by hand |
 //! | `removal.rs` | who loses its place is no longer answered, and trains on |
@@ -18,6 +19,7 @@
 mod absence;
 mod commands;
 mod contact;
+mod figures;
 mod incentive;
 mod interruption;
 mod models;

@@ -3,36 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use neuron_learn::synapse::Synapse;
-use neuron_metagraph::{Call, Chain, Endpoint, Metagraph, Protocol, Synapses};
+use neuron_metagraph::{Call, Endpoint, Metagraph, Protocol, Synapses};
 use neuron_peer::dendrite::Peer;
 use neuron_proto::Modality;
-use neuron_wallet::Keypair;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long a call may take into a block.
-const DEADLINE: Duration = Duration::from_secs(60);
+use super::Submitter;
 
 /// Between two attempts.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Compares what the chain says with what is true.
 pub(super) struct Announcer {
-    chain: Chain,
+    submitter: Submitter,
     netid: u16,
-    hotkey: Keypair,
     endpoint: Endpoint,
 }
 
 impl Announcer {
     /// Of the neuron `own`, which serves what the synapse understands.
-    pub(super) fn new(
-        chain: Chain,
-        netid: u16,
-        hotkey: Keypair,
-        own: Peer,
-        synapse: &dyn Synapse,
-    ) -> Self {
+    pub(super) fn new(submitter: Submitter, netid: u16, own: Peer, synapse: &dyn Synapse) -> Self {
         let endpoint = Endpoint {
             address: own.address,
             protocol: if own.plaintext {
@@ -44,9 +35,8 @@ impl Announcer {
             synapses: served(synapse),
         };
         Self {
-            chain,
+            submitter,
             netid,
-            hotkey,
             endpoint,
         }
     }
@@ -76,7 +66,7 @@ impl Announcer {
 
     /// Whether the chain says what is true; none if it does not know the neuron.
     fn is_told(&self, snapshot: &Metagraph) -> Option<bool> {
-        let neuron = snapshot.by_hotkey(&self.hotkey.public())?;
+        let neuron = snapshot.by_hotkey(&self.submitter.hotkey.public())?;
         Some(neuron.endpoint == Some(self.endpoint))
     }
 
@@ -85,7 +75,7 @@ impl Announcer {
             netid: self.netid,
             endpoint: self.endpoint,
         };
-        match self.chain.submit(call, &self.hotkey, DEADLINE).await {
+        match self.submitter.submit(call).await {
             Ok(included) => {
                 tracing::info!(block = included.block_number, endpoint = %self.endpoint, "announced")
             }

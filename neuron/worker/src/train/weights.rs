@@ -4,17 +4,13 @@
 //! be in a block before the next. A task of its own brings it there, so that a chain that is slow, or gone, costs training
 //! nothing; what came of it is found in the run log when it is known.
 
-use std::{sync::mpsc, time::Duration};
+use std::sync::mpsc;
 
 use neuron_learn::events;
-use neuron_metagraph::{Call, Chain, Included, SubmitError, WeightRow};
-use neuron_wallet::Keypair;
+use neuron_metagraph::{Call, Included, SubmitError, WeightRow};
 use tokio::sync::mpsc as tasks;
 
-use crate::presence::View;
-
-/// How long a row may take into a block.
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::presence::{Submitter, View};
 
 /// A row on its way.
 #[derive(Clone, Debug)]
@@ -162,16 +158,17 @@ impl Orders {
     }
 
     /// Brings rows to the chain until the trainer is gone.
-    pub(crate) async fn carry_out(mut self, chain: Chain, netid: u16, hotkey: Keypair) {
+    pub(crate) async fn carry_out(mut self, submitter: Submitter, netid: u16) {
         while let Some(order) = self.orders.recv().await {
-            let outcome = set(&chain, netid, &hotkey, &order).await;
+            let outcome = set(&submitter, netid, &order).await;
             // Nobody listens any more when training is over.
             let _ = self.results.send(outcome);
         }
     }
 }
 
-async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> Outcome {
+async fn set(submitter: &Submitter, netid: u16, order: &Order) -> Outcome {
+    let chain = &submitter.chain;
     // Where that cannot be told, setting it again is no harm.
     if let Ok(true) = chain.counts_already(netid, order.uid, &order.row).await {
         return order.ended("unchanged");
@@ -181,8 +178,7 @@ async fn set(chain: &Chain, netid: u16, hotkey: &Keypair, order: &Order) -> Outc
         row: order.row.clone(),
         version: neuron::WEIGHTS_VERSION,
     };
-    let submitted = chain.submit(call, hotkey, DEADLINE).await;
-    order.outcome(submitted)
+    order.outcome(submitter.submit(call).await)
 }
 
 /// Whether the chain has said no, which it would say again.
