@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
 };
 
 use tracing_subscriber::{
@@ -33,6 +33,19 @@ pub enum TelemetryError {
 ///
 /// If the filter does not parse, or logs are set up already.
 pub fn start(global: &Global, level: &str) -> Result<(), TelemetryError> {
+    start_through(global, level, io::stderr)
+}
+
+/// As [`start`], by way of a `writer` for each event, which knows what else is written to standard error.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn start_through<W: Write + 'static>(
+    global: &Global,
+    level: &str,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) -> Result<(), TelemetryError> {
     let asked = global.log.clone().or_else(|| env::var("RUST_LOG").ok());
     let filter = asked.unwrap_or_else(|| level.to_owned());
     let parsed =
@@ -42,12 +55,12 @@ pub fn start(global: &Global, level: &str) -> Result<(), TelemetryError> {
         LogFormat::Text => registry
             .with(
                 fmt::layer()
-                    .with_writer(io::stderr)
+                    .with_writer(writer)
                     .with_ansi(io::stderr().is_terminal()),
             )
             .try_init(),
         LogFormat::Json => registry
-            .with(fmt::layer().json().with_writer(io::stderr))
+            .with(fmt::layer().json().with_writer(writer))
             .try_init(),
     };
     started.map_err(|_| TelemetryError::Twice)

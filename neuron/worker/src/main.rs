@@ -10,6 +10,7 @@ mod export;
 mod module;
 mod nucleus_model;
 mod presence;
+mod progress;
 mod resume;
 mod run;
 mod serve;
@@ -18,7 +19,7 @@ mod stop;
 mod train;
 mod trained;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use anyhow::Context;
 use neuron::{
@@ -26,6 +27,8 @@ use neuron::{
     config::{self, Config},
     exit, telemetry,
 };
+
+use progress::Progress;
 
 fn main() -> ExitCode {
     neuron_learn::memory::keep_freed_memory();
@@ -42,7 +45,9 @@ fn work(cli: Cli, config: &Config) -> anyhow::Result<()> {
         telemetry::start(&cli.global, "warn")?;
         return export::export(&cli.global, export);
     }
-    telemetry::start(&cli.global, "info")?;
+    let progress = Progress::new(!cli.global.json);
+    let log = progress.clone();
+    telemetry::start_through(&cli.global, "info", move || log.past(io::stderr()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -51,7 +56,7 @@ fn work(cli: Cli, config: &Config) -> anyhow::Result<()> {
         match cli.command {
             Command::Serve(serve) => serve::serve(&cli.global, &serve, stop::on_signal()?).await,
             Command::Train(train) => {
-                run::train(&cli.global, &train, config, stop::on_signal()?).await
+                run::train(&cli.global, &train, config, progress, stop::on_signal()?).await
             }
             _ => anyhow::bail!(
                 "neuron-worker only serves, trains and exports; everything else is done by neuron"

@@ -35,6 +35,7 @@ use crate::{
     module,
     nucleus_model::{Answers, Offer},
     presence::{self, Presence},
+    progress::Progress,
     resume::Plan,
     serve::{listen_for_metrics, presence_settings, serve_metrics},
     settings,
@@ -49,6 +50,7 @@ pub(crate) async fn train(
     global: &Global,
     train: &Train,
     config: &Config,
+    progress: Progress,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let device = settings::open_device(&train.model)?;
@@ -60,9 +62,15 @@ pub(crate) async fn train(
     let folder = train.model.run.folder(&public, global.netid);
     let claim = Claim::to(&folder)?;
     let plan = Plan::new(train, config, &folder)?;
+    let train = &plan.train;
+    if hotkey.is_some() {
+        check_rows(train)?;
+    }
+    // All that can be wrong with this neuron is found before its peers are told of it.
+    let run = Run::new(global, &plan, device, public, progress)?;
     match hotkey {
-        None => alone(global, &plan, device, claim, stop).await,
-        Some(hotkey) => together(global, &plan, device, hotkey, claim, stop).await,
+        None => alone(train, run, claim, stop).await,
+        Some(hotkey) => together(global, train, run, hotkey, claim, stop).await,
     }
 }
 
@@ -71,14 +79,11 @@ const NOBODY: PublicKey = PublicKey([0; 32]);
 
 /// Without chain and peers, and so without a key.
 async fn alone(
-    global: &Global,
-    plan: &Plan,
-    device: Device,
+    train: &Train,
+    run: Run,
     claim: Claim,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let train = &plan.train;
-    let run = Run::new(global, plan, device, NOBODY)?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     show(metrics, None, &run.metrics, &stop)?;
     over(start(run.trainer(train, Network::default(), stop)?, claim)?.await)
@@ -87,16 +92,12 @@ async fn alone(
 /// In a network.
 async fn together(
     global: &Global,
-    plan: &Plan,
-    device: Device,
+    train: &Train,
+    mut run: Run,
     hotkey: Keypair,
     claim: Claim,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let train = &plan.train;
-    check_rows(train)?;
-    // All that can be wrong with this neuron is found before its peers are told of it.
-    let mut run = Run::new(global, plan, device, hotkey.public())?;
     let metrics = listen_for_metrics(&train.metrics).await?;
     let served = run.served(train)?;
     let present = present(global, train, hotkey, &run);
@@ -213,6 +214,7 @@ struct Run {
     asked_for: Wanted,
     data: Data,
     belongings: Belongings,
+    progress: Progress,
     metrics: TrainingMetrics,
 }
 
@@ -388,6 +390,7 @@ impl Run {
         plan: &Plan,
         device: Device,
         hotkey: PublicKey,
+        progress: Progress,
     ) -> anyhow::Result<Self> {
         let train = &plan.train;
         let model = &train.model;
@@ -463,6 +466,7 @@ impl Run {
             },
             data,
             belongings,
+            progress,
             metrics: TrainingMetrics::new(),
         })
     }
@@ -502,6 +506,7 @@ impl Run {
         // Only now: whatever of an earlier run was there is out of the way, or is the same.
         self.belongings.write(&folder)?;
         tracing::info!(folder = %folder.display(), device = self.start.device, "training");
+        self.progress.show(self.config.steps);
         let parts = Parts {
             folder,
             recipe: self.recipe,
@@ -512,7 +517,7 @@ impl Run {
             peers: network.peers,
             serving: network.serving,
             setter: network.setter,
-            report: Report::new(log, self.config.steps, self.metrics),
+            report: Report::new(log, self.progress, self.metrics),
             stop,
         };
         let mut trainer = Trainer::new(self.config, parts);

@@ -1,13 +1,11 @@
 //! What is told of training: to the run log, to Prometheus, and to people.
 
-use std::{
-    io::IsTerminal,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use neuron_learn::events::{Evaluation, Event, RunLog, Step};
 use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::progress::Progress;
 
 /// Between two lines about steps, where there is no progress bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -16,7 +14,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Report {
     log: RunLog,
-    bar: ProgressBar,
+    progress: Progress,
     last_line: Instant,
     pace: Pace,
     metrics: TrainingMetrics,
@@ -73,22 +71,11 @@ impl Pace {
 }
 
 impl Report {
-    /// Of training that ends at step `steps`, if it ends by itself. A bar is drawn on a terminal; elsewhere, lines are
-    /// logged.
-    pub(crate) fn new(log: RunLog, steps: Option<u64>, metrics: TrainingMetrics) -> Self {
-        let target = match std::io::stderr().is_terminal() {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(steps, target);
-        let shape = match steps {
-            Some(_) => "{bar:24} step {pos}/{len} {eta} {msg}",
-            None => "{spinner} step {pos} {elapsed} {msg}",
-        };
-        bar.set_style(ProgressStyle::with_template(shape).expect("the template is a constant"));
+    /// Of training whose `progress` is shown already, if it is to be: a line is drawn on a terminal; elsewhere, lines are logged.
+    pub(crate) fn new(log: RunLog, progress: Progress, metrics: TrainingMetrics) -> Self {
         Self {
             log,
-            bar,
+            progress,
             last_line: Instant::now(),
             pace: Pace::default(),
             metrics,
@@ -101,7 +88,7 @@ impl Report {
             Event::Step(step) => self.step(step),
             Event::Evaluation(evaluation) => self.evaluation(evaluation),
             Event::Weights(weights) => self.metrics.weights(&weights.result),
-            Event::End(_) => self.bar.abandon(),
+            Event::End(_) => self.progress.end(),
             _ => {}
         }
         if let Err(error) = self.log.record(event) {
@@ -113,11 +100,10 @@ impl Report {
         self.metrics.step(step);
         self.pace.add(step);
         let pace = self.pace.shown();
-        self.bar.set_position(step.step);
         let asked = format!("{}/{} peers", step.n_ok, step.n_peers);
-        if !self.bar.is_hidden() {
-            self.bar
-                .set_message(format!("loss {:.4} {asked} {pace}", step.loss));
+        if !self.progress.is_hidden() {
+            let message = format!("loss {:.4} {asked} {pace}", step.loss);
+            self.progress.at(step.step, message);
         } else if self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
             tracing::info!(
@@ -134,7 +120,7 @@ impl Report {
     fn evaluation(&mut self, evaluation: &Evaluation) {
         self.metrics.evaluation(evaluation);
         let network = evaluation.network_accuracy;
-        if self.bar.is_hidden() {
+        if self.progress.is_hidden() {
             let (step, loss, accuracy) = (
                 evaluation.step,
                 evaluation.local_loss,
@@ -150,7 +136,7 @@ impl Report {
             return;
         }
         let with = network.map(|accuracy| format!(", with the network {:.2} %", 100.0 * accuracy));
-        self.bar.println(format!(
+        self.progress.tell(&format!(
             "step {}: loss {:.4}, {:.2} % right on what is held out{}",
             evaluation.step,
             evaluation.local_loss,

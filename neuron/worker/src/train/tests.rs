@@ -16,7 +16,7 @@ use tch::{Tensor, no_grad};
 
 use self::network::{Network, narrow};
 use super::{descent::Outcome, *};
-use crate::{blueprint::Blueprint, nucleus_model::Answers};
+use crate::{blueprint::Blueprint, nucleus_model::Answers, progress::Progress};
 
 /// What happened, without when.
 fn events(folder: &Path) -> Vec<Event> {
@@ -104,7 +104,11 @@ fn parts(folder: &Path) -> Parts {
         peers: None,
         serving: None,
         setter: None,
-        report: Report::new(RunLog::open(folder).unwrap(), None, TrainingMetrics::new()),
+        report: Report::new(
+            RunLog::open(folder).unwrap(),
+            Progress::new(false),
+            TrainingMetrics::new(),
+        ),
         stop: CancellationToken::new(),
     }
 }
