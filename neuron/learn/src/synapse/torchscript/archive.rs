@@ -21,7 +21,9 @@ use std::{
     io::{Cursor, Read, Write},
 };
 
-use zip::{CompressionMethod, ZipArchive, ZipWriter, result::ZipResult, write::FileOptions};
+use zip::{
+    CompressionMethod, DateTime, ZipArchive, ZipWriter, result::ZipResult, write::FileOptions,
+};
 
 /// Begins what a class declares as its parameters, and as its buffers.
 const PARAMETERS: &str = "  __parameters__ = [";
@@ -78,7 +80,10 @@ fn rewritten(file: &[u8], rewrite: impl Fn(&str, &str) -> String) -> ZipResult<V
         };
         let mut code = String::new();
         archive.by_index(place)?.read_to_string(&mut code)?;
-        let options = FileOptions::default().compression_method(CompressionMethod::Stored);
+        // The same module gives the same archive, whenever it is written.
+        let options = FileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(DateTime::default());
         rewritten.start_file(name.as_str(), options)?;
         rewritten.write_all(rewrite(path, &code).as_bytes())?;
     }
