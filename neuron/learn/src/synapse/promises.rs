@@ -1,10 +1,16 @@
 //! What every synapse keeps to, for the tests of each.
 
+use std::num::NonZeroU32;
+
+use neuron_proto::{DType, Output, Tensor as WireTensor};
 use neuron_wallet::PublicKey;
 use tch::{Device, Kind, Tensor};
 
 use super::{Labels, Mode, Synapse, SynapseOutput};
-use crate::router::{Router, RouterConfig};
+use crate::{
+    router::{Router, RouterConfig},
+    tensor,
+};
 
 /// A model, and what it learns from.
 pub(super) struct Lesson<'a> {
@@ -96,6 +102,34 @@ impl Lesson<'_> {
             let asked = !routes.rows(peer).is_empty();
             assert_eq!(joined.gradient(peer).is_some(), asked);
         }
+    }
+
+    /// The likeliest classes are those of the whole distribution, however few distributions are computed at once.
+    pub(super) fn tells_the_likeliest(&self) {
+        let synapse = self.synapse.copy();
+        let modality = synapse.modality();
+        let request = tensor::to_wire(&self.inputs, DType::I64).unwrap();
+        let read = |told: &WireTensor| tensor::to_torch(told, Device::Cpu).unwrap();
+        let whole = |output| read(&synapse.serve(modality, output, &request).unwrap());
+        let likeliest = |output, n, max_bytes| {
+            let n = NonZeroU32::new(n).unwrap();
+            synapse.serve_likeliest(modality, output, n, &request, max_bytes)
+        };
+        let n_classes = whole(Output::Target).size().last().copied().unwrap();
+        let n_classes = u32::try_from(n_classes).unwrap();
+        let one = n_classes as usize * size_of::<f32>();
+        for (output, max_bytes) in [
+            (Output::Target, 1 << 20),
+            (Output::Target, 5 * one),
+            (Output::Target, 1),
+            (Output::Prediction, one),
+        ] {
+            let (expected, classes) = whole(output).topk(3, -1, true, true);
+            let told = likeliest(output, 3, max_bytes).unwrap();
+            assert!(read(told.classes()).equal(&classes), "{output} {max_bytes}");
+            assert!(is_near(&read(told.log_probabilities()), &expected));
+        }
+        assert!(likeliest(Output::Target, n_classes + 1, one).is_err());
     }
 
     /// Training does not change a served copy.

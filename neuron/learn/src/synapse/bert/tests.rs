@@ -1,5 +1,3 @@
-use std::num::NonZeroU32;
-
 use neuron_proto::Output;
 
 use super::*;
@@ -212,31 +210,7 @@ fn peers_are_served_the_local_branch() {
 
 #[test]
 fn the_likeliest_classes_are_those_of_the_whole_distribution_however_few_are_computed_at_once() {
-    let bert = tiny();
-    let request = crate::tensor::to_wire(&texts(), DType::I64).unwrap();
-    let n = NonZeroU32::new(3).unwrap();
-    // A distribution of 20 tokens has 80 bytes.
-    for (output, max_bytes) in [
-        (Output::Target, 1 << 20),
-        (Output::Target, 5 * 80),
-        (Output::Target, 1),
-        (Output::Prediction, 80),
-    ] {
-        let whole = bert.serve(Modality::Text, output, &request).unwrap();
-        let whole = crate::tensor::to_torch(&whole, CPU).unwrap();
-        let (expected, classes) = whole.topk(3, -1, true, true);
-        let copy = bert.copy();
-        let told = copy.serve_likeliest(Modality::Text, output, n, &request, max_bytes);
-        let (log_probabilities, told) = told.unwrap().into_parts();
-        let read = |tensor| crate::tensor::to_torch(tensor, CPU).unwrap();
-        assert!(read(&told).equal(&classes), "{output} {max_bytes}");
-        assert!(is_near(&read(&log_probabilities), &expected));
-    }
-    let more = NonZeroU32::new(21).unwrap();
-    assert!(
-        bert.serve_likeliest(Modality::Text, Output::Target, more, &request, 80)
-            .is_err()
-    );
+    lesson(&tiny()).tells_the_likeliest();
 }
 
 #[test]
