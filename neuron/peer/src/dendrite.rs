@@ -333,7 +333,7 @@ mod tests {
         let registry = Registry::new();
         let dendrite = Dendrite::new(None, DendriteConfig::default());
         dendrite.register(&registry).unwrap();
-        assert_eq!(registry.gather().len(), 8);
+        assert_eq!(registry.gather().len(), 9);
         assert!(dendrite.register(&registry).is_err());
     }
 }

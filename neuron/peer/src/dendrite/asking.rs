@@ -60,10 +60,11 @@ impl Shared {
                 return Outcome::absent(peer, code, message, started.elapsed());
             }
         };
+        let in_flight = self.metrics.begin_forward();
         let mut visit = self.peers.visit(peer.into());
         let deadline = question.deadline;
         let answer = self.answer(&mut visit, peer, prepared, deadline).await;
-        drop(visit);
+        drop((visit, in_flight));
         let elapsed = started.elapsed();
         let (outcome, retry_after) = match answer {
             Ok(outcome) => (Outcome { elapsed, ..outcome }, None),

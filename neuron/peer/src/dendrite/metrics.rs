@@ -26,6 +26,7 @@ pub(super) struct Metrics {
     pub(super) connections: IntGauge,
     pub(super) sent_bytes: IntCounter,
     pub(super) received_bytes: IntCounter,
+    forward_in_flight: IntGauge,
     pub(super) backward_in_flight: IntGauge,
     pub(super) backward_dropped: IntCounter,
 }
@@ -79,6 +80,10 @@ impl Metrics {
                 "neuron_dendrite_received_bytes_total",
                 "Bytes of messages received from peers",
             )?,
+            forward_in_flight: IntGauge::new(
+                "neuron_dendrite_forward_in_flight",
+                "Forward calls that wait for their answer",
+            )?,
             backward_in_flight: IntGauge::new(
                 "neuron_dendrite_backward_in_flight",
                 "Gradients that are being sent",
@@ -88,6 +93,12 @@ impl Metrics {
                 "Gradients that were not sent, because too many were being sent",
             )?,
         })
+    }
+
+    /// Shows a forward call that was begun, until what this gives is dropped.
+    pub(super) fn begin_forward(&self) -> InFlight<'_> {
+        self.forward_in_flight.inc();
+        InFlight(&self.forward_in_flight)
     }
 
     /// Counts a call.
@@ -105,17 +116,27 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        let all: [Box<dyn Collector>; 8] = [
+        let all: [Box<dyn Collector>; 9] = [
             Box::new(self.calls.clone()),
             Box::new(self.seconds.clone()),
             Box::new(self.connect_seconds.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.sent_bytes.clone()),
             Box::new(self.received_bytes.clone()),
+            Box::new(self.forward_in_flight.clone()),
             Box::new(self.backward_in_flight.clone()),
             Box::new(self.backward_dropped.clone()),
         ];
         all.into_iter()
             .try_for_each(|metric| registry.register(metric))
+    }
+}
+
+/// A call that is under way, however it ends: one that nobody waits for any longer is dropped.
+pub(super) struct InFlight<'a>(&'a IntGauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

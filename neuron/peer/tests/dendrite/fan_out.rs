@@ -66,11 +66,27 @@ async fn a_slow_peer_is_waited_for() {
     let gate = Arc::new(Semaphore::new(0));
     let slow = axon(Answer::Held(gate.clone())).await;
     let (dendrite, peer) = (dendrite(), slow.peer(0));
-    let asking = tokio::spawn(async move { ask(&dendrite, peer).await });
+    let in_flight = || metric(&dendrite, "neuron_dendrite_forward_in_flight");
+    let asker = dendrite.clone();
+    let asking = tokio::spawn(async move { ask(&asker, peer).await });
     eventually("the request arrives", || slow.seen.requests() == 1).await;
     assert!(!asking.is_finished());
+    assert_eq!(in_flight(), 1.0);
     gate.add_permits(1);
     assert_eq!(asking.await.unwrap().code, Code::Success);
+    assert_eq!(in_flight(), 0.0);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_not_in_flight() {
+    let slow = axon(Answer::Never).await;
+    let dendrite = dendrite();
+    let (asker, peer) = (dendrite.clone(), slow.peer(0));
+    let asking = tokio::spawn(async move { ask(&asker, peer).await });
+    eventually("the request arrives", || slow.seen.requests() == 1).await;
+    asking.abort();
+    assert!(asking.await.is_err_and(|error| error.is_cancelled()));
+    assert_eq!(metric(&dendrite, "neuron_dendrite_forward_in_flight"), 0.0);
 }
 
 #[tokio::test]
