@@ -316,6 +316,15 @@ impl Training {
         Figures::of(&address).await
     }
 
+    /// Stops it where it is (SIGSTOP), in the middle of whatever it does. Killing it is all that can be done then.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be stopped.
+    pub fn pause(&self) -> Result<()> {
+        self.process.pause()
+    }
+
     /// Kills it (SIGKILL), as a power cut would. Gives what it takes to start it again.
     pub fn kill(self) -> Operator {
         self.operator.clone()

@@ -106,10 +106,20 @@ impl Process {
             Signal::Interrupt => "INT",
             Signal::Terminate => "TERM",
         };
-        let kill = format!("kill -{name} {}", self.child.id());
+        self.tell(name)?;
+        self.end().await
+    }
+
+    /// Stops it where it is (SIGSTOP): it answers nothing more, and its connections stay.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.tell("STOP")
+    }
+
+    fn tell(&self, signal: &str) -> Result<()> {
+        let kill = format!("kill -{signal} {}", self.child.id());
         let told = Command::new("sh").args(["-c", &kill]).status()?;
         ensure!(told.success(), "`{kill}` failed");
-        self.end().await
+        Ok(())
     }
 
     /// Waits until it ends by itself. Gives how it ended and all that it logged.

@@ -147,13 +147,39 @@ impl Router {
         let scale = (self.config.key_dim as f64).sqrt();
         let scores = queries.matmul(&self.keys.of(peers).tr()) / scale;
         let routes = Routes::select(peers, &scores, self.config.topk, tried)?;
-        let requests = (0..peers.len())
-            .map(|peer| {
-                let rows = Tensor::from_slice(routes.rows(peer)).to_device(inputs.device());
-                inputs.index_select(0, &rows)
-            })
-            .collect();
-        Ok((requests, routes))
+        Ok((requests(&routes, 0, inputs), routes))
+    }
+
+    /// Finds a way around the peers that failed: the rows that they got go to those that would have been asked if they had not
+    /// been there. Gates are as they would have been then; what the others answered counts on.
+    ///
+    /// Where there is one, every peer is twice in it: as it was asked, then with what it is sent besides, which is returned. So the
+    /// responses to be joined are those that there are, followed by those to come. Peers that failed again count as failed.
+    ///
+    /// None where nobody is left to be asked, and of routes that are such a way themselves.
+    ///
+    /// # Shapes
+    ///
+    /// `has_failed`: one for each peer of the routes; `inputs`: as they were routed; each request: `[rows_j, ..]`
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError::Responses`] if `has_failed` is of other routes.
+    pub fn reroute(
+        &self,
+        routes: &Routes,
+        has_failed: &[bool],
+        inputs: &Tensor,
+    ) -> Result<Option<(Vec<Tensor>, Routes)>, RouterError> {
+        let n_peers = routes.peers().len();
+        if has_failed.len() != n_peers {
+            return Err(RouterError::Responses {
+                expected: n_peers,
+                arrived: has_failed.len(),
+            });
+        }
+        let around = routes.around(has_failed)?;
+        Ok(around.map(|around| (requests(&around, n_peers, inputs), around)))
     }
 
     /// Puts the answers back in their places, weighted by the gates. Differentiable in the gates and in the answers.
@@ -222,6 +248,15 @@ impl Router {
         self.keys = keys;
         Ok(())
     }
+}
+
+/// The rows of each peer of these routes from that position on.
+fn requests(routes: &Routes, first: usize, inputs: &Tensor) -> Vec<Tensor> {
+    let select = |peer| {
+        let rows = Tensor::from_slice(routes.rows(peer)).to_device(inputs.device());
+        inputs.index_select(0, &rows)
+    };
+    (first..routes.peers().len()).map(select).collect()
 }
 
 /// Why a batch cannot be routed or joined.

@@ -1,8 +1,8 @@
 //! Somebody is killed, without a word, and comes back: training goes on without them, and with them again.
 
 use crate::{Member, NETID, chain, endpoint, now};
-use anyhow::{Result, ensure};
-use connectome_tests::{Operator, Training, run_log::Event};
+use anyhow::{Context, Result, ensure};
+use connectome_tests::{Operator, Training, poll, run_log::Event};
 use std::collections::BTreeSet;
 
 /// Steps that have to be made while somebody is away. More than the calls that a second failure makes skipped.
@@ -63,6 +63,57 @@ async fn without(neuron: &mut Training, uid: u16) -> Result<(BTreeSet<String>, u
             (lost >= STEPS && seen.contains("Backoff")).then_some((seen, lost))
         })
         .await
+}
+
+#[tokio::test]
+async fn what_a_peer_is_killed_over_is_answered_by_the_next_best() -> Result<()> {
+    // Given a neuron that asks one of two about each row, and now and then one of them about all,
+    let [asks, dies, stays] =
+        [("asks", 100), ("dies", 200), ("stays", 300)].map(|(name, stake)| Member { name, stake });
+    let node = chain(&[], &[asks, dies, stays]).await?;
+    let operator = |name| Member { name, stake: 0 }.operator(&node);
+    let dies = operator("dies")?.train()?;
+    let stays = operator("stays")?.train()?;
+    let patient = ["--topk=1", "--deadline=60s", "--metrics=127.0.0.1:0"];
+    let mut asks = operator("asks")?.with(patient).train()?;
+    for uid in [1, 2] {
+        asks.until_answered_by(uid).await?;
+    }
+
+    // when one does not go on with what it was sent, and is killed in the middle of it,
+    let before = asks.events()?.len();
+    dies.pause()?;
+    let mut last = None;
+    poll("a call that stands", async || {
+        let figures = asks.figures().await?;
+        let calls = [
+            figures.get("neuron_dendrite_forward_in_flight")?,
+            figures.get("neuron_training_steps_total")?,
+        ];
+        let stands = last.replace(calls) == Some(calls) && calls[0] == 1.0;
+        Ok(stands.then_some(()))
+    })
+    .await?;
+    dies.kill();
+
+    // then the other is sent those rows, in the same step.
+    let outcomes = asks
+        .until("a step in which it failed", |events| {
+            let of_step = |event: &Event| match event {
+                Event::Calls { outcomes, .. } => Some(outcomes.clone()),
+                _ => None,
+            };
+            let mut steps = events[before..].iter().filter_map(of_step);
+            steps.find(|outcomes| {
+                let mut failed = outcomes.iter().filter(|call| call.code != "Success");
+                failed.any(|call| call.uid == 1)
+            })
+        })
+        .await?;
+    let last = outcomes.last().context("somebody was asked")?;
+    ensure!((last.uid, &*last.code) == (2, "Success"), "{outcomes:?}");
+    drop(stays);
+    Ok(())
 }
 
 #[tokio::test]

@@ -15,6 +15,22 @@ pub struct Routes {
     gates: Tensor,
     /// For every peer, the rows it gets, in increasing order.
     rows: Vec<Vec<i64>>,
+    /// Of what they were chosen. None once a way around peers was found: there is no second.
+    choice: Option<Choice>,
+}
+
+/// What peers are chosen by.
+///
+/// # Shapes
+///
+/// both: `[batch, n_peers]`
+#[derive(Debug)]
+struct Choice {
+    /// What gates are made of.
+    scores: Tensor,
+    /// Who is chosen: those with the most.
+    preferences: Tensor,
+    topk: i64,
 }
 
 impl Routes {
@@ -30,7 +46,6 @@ impl Routes {
         topk: i64,
         tried: Option<usize>,
     ) -> Result<Routes, RouterError> {
-        let n_selected = topk.min(scores.size()[1]);
         let preferences = scores.detach();
         let preferences = match tried {
             Some(tried) => {
@@ -39,16 +54,57 @@ impl Routes {
             }
             None => preferences,
         };
-        let (_, columns) = preferences.topk(n_selected, 1, true, true);
-        // g_bj = exp(s_bj) / Σ_i exp(s_bi), i over the selected
-        let weights = scores.gather(1, &columns, false).softmax(-1, Kind::Float);
-        let gates = Tensor::zeros(scores.size(), (Kind::Float, scores.device()))
-            .scatter(1, &columns, &weights);
+        let choice = Choice {
+            scores: scores.shallow_clone(),
+            preferences,
+            topk,
+        };
+        let (gates, rows) = choice.among(peers.len())?;
         Ok(Routes {
             peers: peers.to_vec(),
-            rows: dispatch(peers.len(), n_selected, &columns, &weights)?,
             gates,
+            rows,
+            choice: Some(choice),
         })
+    }
+
+    /// The way around peers that failed: their places among the `topk` go to the next best, as if they had not been there.
+    ///
+    /// Every peer is there twice: first as it was asked, with the rows that it got, then with those that it gets besides. A gate
+    /// is at the place that was asked about its row; those of peers that failed are zero.
+    ///
+    /// None where nobody is left to be asked, and of routes that are such a way themselves.
+    pub(super) fn around(&self, has_failed: &[bool]) -> Result<Option<Routes>, RouterError> {
+        let Some(choice) = &self.choice else {
+            return Ok(None);
+        };
+        let (peers, choice) = (&self.peers, choice.without(has_failed));
+        let n_left = has_failed.iter().filter(|failed| !**failed).count();
+        let (gates, mut rows) = choice.among(n_left)?;
+        for (rows, asked) in rows.iter_mut().zip(&self.rows) {
+            rows.retain(|row| asked.binary_search(row).is_err());
+        }
+        if rows.iter().all(Vec::is_empty) {
+            return Ok(None);
+        }
+        let was_asked = self.was_asked();
+        let (first, then) = (&gates * &was_asked, &gates * was_asked.logical_not());
+        Ok(Some(Routes {
+            peers: [&peers[..], &peers[..]].concat(),
+            gates: Tensor::cat(&[first, then], 1),
+            rows: [&self.rows[..], &rows[..]].concat(),
+            choice: None,
+        }))
+    }
+
+    /// Which peers get which rows, as a mask of `[batch, n_peers]`.
+    fn was_asked(&self) -> Tensor {
+        let everyone: Vec<usize> = (0..self.peers.len()).collect();
+        let (_, of_gates) = self.index(&everyone);
+        let nobody = self.gates.zeros_like().to_kind(Kind::Bool).reshape(-1);
+        nobody
+            .index_fill(0, &of_gates, 1)
+            .reshape(self.gates.size())
     }
 
     /// The peers, in the order of the gates' columns.
@@ -129,18 +185,45 @@ impl Routes {
     }
 }
 
+impl Choice {
+    /// Gates and rows of the best of so many peers.
+    fn among(&self, n_peers: usize) -> Result<(Tensor, Vec<Vec<i64>>), RouterError> {
+        let scores = &self.scores;
+        let n_chosen = self.topk.min(n_peers as i64);
+        let (_, columns) = self.preferences.topk(n_chosen, 1, true, true);
+        // g_bj = exp(s_bj) / Σ_i exp(s_bi), i over the chosen
+        let weights = scores.gather(1, &columns, false).softmax(-1, Kind::Float);
+        let gates = Tensor::zeros(scores.size(), (Kind::Float, scores.device()))
+            .scatter(1, &columns, &weights);
+        let rows = dispatch(self.scores.size()[1], n_chosen, &columns, &weights)?;
+        Ok((gates, rows))
+    }
+
+    /// The same, in which these are the worst.
+    fn without(&self, has_failed: &[bool]) -> Choice {
+        let failed = (0..).zip(has_failed).filter(|(_, failed)| **failed);
+        let failed: Vec<i64> = failed.map(|(column, _)| column).collect();
+        let failed = Tensor::from_slice(&failed).to_device(self.preferences.device());
+        Choice {
+            scores: self.scores.shallow_clone(),
+            preferences: self.preferences.index_fill(1, &failed, f64::NEG_INFINITY),
+            topk: self.topk,
+        }
+    }
+}
+
 /// Gives every peer the rows that selected it. A gate that underflows to zero asks nothing of its peer.
 ///
 /// # Shapes
 ///
-/// `columns`, `weights`: `[batch, n_selected]`
+/// `columns`, `weights`: `[batch, n_chosen]`
 fn dispatch(
-    n_peers: usize,
-    n_selected: i64,
+    n_peers: i64,
+    n_chosen: i64,
     columns: &Tensor,
     weights: &Tensor,
 ) -> Result<Vec<Vec<i64>>, RouterError> {
-    let mut rows = vec![Vec::new(); n_peers];
+    let mut rows: Vec<Vec<i64>> = (0..n_peers).map(|_| Vec::new()).collect();
     let columns = Vec::<i64>::try_from(columns.reshape(-1))?;
     let weights = Vec::<f32>::try_from(weights.detach().reshape(-1))?;
     for ((position, column), weight) in (0..).zip(columns).zip(weights) {
@@ -149,7 +232,7 @@ fn dispatch(
         }
         if weight > 0.0 {
             let column = usize::try_from(column).expect("topk returns positions");
-            rows[column].push(position / n_selected);
+            rows[column].push(position / n_chosen);
         }
     }
     Ok(rows)

@@ -195,6 +195,77 @@ fn a_failed_peer_contributes_zero_and_its_gates_are_reported() {
 }
 
 #[test]
+fn rows_of_a_failed_peer_go_to_the_next_best() {
+    let scores = Tensor::from_slice2(&[[3.0f32, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 3.0]]);
+    let routes = Routes::select(&peers(4), &scores, 2, None).unwrap();
+    let (router, inputs) = (router(1, 2), Tensor::from_slice2(&[[5.0f32], [7.0]]));
+    // The first row was for the first two peers, the second for the last two; the first peer fails.
+    let failed = [true, false, false, false];
+    let (requests, around) = router.reroute(&routes, &failed, &inputs).unwrap().unwrap();
+
+    // Nobody but the third is asked again, about the first row.
+    let sent: Vec<Vec<f32>> = requests.iter().map(values).collect();
+    assert_eq!(sent, [vec![], vec![], vec![5.0], vec![]]);
+    let rows: Vec<&[i64]> = (0..8).map(|place| around.rows(place)).collect();
+    let (none, first, second) = (&[][..], &[0][..], &[1][..]);
+    assert_eq!(
+        rows,
+        [first, first, second, second, none, none, first, none]
+    );
+    // 1 / (1 + exp(-1)) for the better, as between scores of 2 and 1; the other row has the gates that it had.
+    let (better, worse) = (1.0 / (1.0 + (-1f32).exp()), 1.0 / (1.0 + 1f32.exp()));
+    let expected = [
+        [0.0, better, 0.0, 0.0, 0.0, 0.0, worse, 0.0],
+        [0.0, 0.0, worse, better, 0.0, 0.0, 0.0, 0.0],
+    ];
+    for (gate, expected) in values(around.gates()).iter().zip(expected.concat()) {
+        assert!((gate - expected).abs() < 1e-6, "{gate} {expected}");
+    }
+
+    let answer = |answer: f32| Some(Tensor::from_slice2(&[[answer]]));
+    let said = [None, answer(10.0), answer(20.0), answer(30.0)];
+    let joined = |then: [Option<Tensor>; 4]| {
+        let all = said.iter().chain(&then);
+        let all: Vec<_> = all.map(|one| one.as_ref().map(Tensor::copy)).collect();
+        router.join(&around, &all, &[1]).unwrap()
+    };
+    let answered = joined([None, None, answer(40.0), None]);
+    let expected = [better * 10.0 + worse * 40.0, worse * 20.0 + better * 30.0];
+    for (out, expected) in values(answered.context()).iter().zip(expected) {
+        assert!((out - expected).abs() < 1e-4, "{out} {expected}");
+    }
+    assert_eq!(values(answered.lost_gate_mass()), [0.0, 0.0]);
+    // Who fails at the second time has failed.
+    let lost = values(joined([None, None, None, None]).lost_gate_mass());
+    assert!((lost[0] - worse).abs() < 1e-6 && lost[1] == 0.0, "{lost:?}");
+}
+
+#[test]
+fn where_nobody_is_left_there_is_no_way_around() {
+    let (router, inputs) = (router(1, 2), numbers(&[1, 1]));
+    let scores = Tensor::from_slice2(&[[3.0f32, 2.0, 1.0]]);
+    let routes = |topk| Routes::select(&peers(3), &scores, topk, Some(0)).unwrap();
+    let around = |routes: &Routes, failed: &[bool]| router.reroute(routes, failed, &inputs);
+    let is_none = |routes: &Routes, failed: &[bool]| around(routes, failed).unwrap().is_none();
+
+    assert!(is_none(&routes(2), &[true; 3]), "everybody failed");
+    let two = [true, true, false];
+    assert!(is_none(&routes(3), &two), "everybody was asked");
+    assert!(is_none(&routes(2), &[false; 3]), "nobody failed");
+    // One who is tried and fails is as any other; and there is one way only.
+    let (_, once) = around(&routes(1), &two).unwrap().unwrap();
+    assert_eq!(once.rows(3 + 2), [0]);
+    assert!(is_none(&once, &[true; 6]));
+    assert!(matches!(
+        around(&routes(1), &[true; 2]),
+        Err(RouterError::Responses {
+            expected: 3,
+            arrived: 2
+        })
+    ));
+}
+
+#[test]
 fn without_peers_the_context_is_zero() {
     let mut router = router(10, 10);
     let (requests, routes) = router
@@ -498,5 +569,46 @@ proptest! {
         let joined = router.join(&routes, &responses, &[1]).unwrap();
         let total = joined.context().detach().reshape(-1) + joined.lost_gate_mass();
         prop_assert!(total.allclose(&ones.reshape(-1), 1e-5, 1e-6, false));
+    }
+    #[test]
+    fn a_way_around_is_as_if_those_who_failed_had_not_been_there(
+        batch in 1i64..9,
+        failed in proptest::collection::vec(any::<bool>(), 1..10),
+        topk in 1i64..8,
+        seed: u64,
+    ) {
+        let config = RouterConfig { x_dim: 5, key_dim: 8, topk };
+        let mut router = Router::new(config, seed, CPU);
+        let (context, inputs) = (numbers(&[batch, 5]) * 9.0, numbers(&[batch, 3]));
+        let everybody = peers(u8::try_from(failed.len()).unwrap());
+        let (requests, routes) = router.route(&everybody, &context, &inputs).unwrap();
+        let left: Vec<_> = (0..failed.len()).filter(|&peer| !failed[peer]).collect();
+        let hotkeys: Vec<_> = left.iter().map(|&peer| everybody[peer]).collect();
+        let (_, without) = router.route(&hotkeys, &context, &inputs).unwrap();
+
+        let n_missing = left.iter().enumerate().map(|(position, &peer)| {
+            let rows = without.rows(position).iter();
+            rows.filter(|row| !routes.rows(peer).contains(row)).count()
+        });
+        let n_missing: usize = n_missing.sum();
+        let around = router.reroute(&routes, &failed, &inputs).unwrap();
+        prop_assert_eq!(around.is_some(), n_missing > 0);
+        let Some((again, around)) = around else { return Ok(()) };
+
+        let n_sent: i64 = again.iter().map(|request| request.size()[0]).sum();
+        prop_assert_eq!(n_sent, n_missing as i64);
+        let n_peers = failed.len() as i64;
+        let gates = around.gates().narrow(1, 0, n_peers) + around.gates().narrow(1, n_peers, n_peers);
+        let columns: Vec<i64> = left.iter().map(|&peer| peer as i64).collect();
+        let of_left = gates.index_select(1, &Tensor::from_slice(&columns));
+        prop_assert!(of_left.allclose(without.gates(), 1e-5, 1e-6, false));
+        prop_assert!(around.gates().requires_grad());
+
+        // Those who are left answer with what they were sent.
+        let first = requests.into_iter().zip(&failed).map(|(request, failed)| (!failed).then_some(request));
+        let responses: Vec<_> = first.chain(again.into_iter().map(Some)).collect();
+        let joined = router.join(&around, &responses, &[3]).unwrap();
+        prop_assert!(joined.context().detach().allclose(&inputs, 1e-5, 1e-6, false));
+        prop_assert!(values(joined.lost_gate_mass()).iter().all(|&lost| lost == 0.0));
     }
 }

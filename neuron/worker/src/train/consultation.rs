@@ -1,6 +1,9 @@
 //! What the network says about a batch.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use neuron_learn::{
     codistillation,
@@ -10,7 +13,7 @@ use neuron_learn::{
     tensor,
 };
 use neuron_peer::dendrite::{Outcome, Peer};
-use neuron_proto::{DType, Tensor as WireTensor, Wanted};
+use neuron_proto::{Code, DType, Tensor as WireTensor, Wanted};
 use neuron_wallet::PublicKey;
 use tch::{Device, Kind, Tensor};
 
@@ -34,8 +37,9 @@ enum Said {
 pub(super) struct Consultation {
     routes: Routes,
     said: Said,
+    /// Who was asked, some of them twice: the peers of the routes.
     peers: Vec<Peer>,
-    /// The rows that each peer was sent.
+    /// The rows that each was sent.
     requests: Vec<WireTensor>,
     pub(super) outcomes: Vec<Outcome>,
     /// Whether these are others, not the neuron itself.
@@ -48,6 +52,9 @@ impl Consultation {
     /// Asks the network about these inputs: which peers get which rows, by the context that the synapse perceived in them,
     /// their answers under one deadline, and what those say that came, on this device. In some steps a peer is tried that the
     /// router might never ask; where there is no step, nothing is learned of whom was asked, and none is.
+    ///
+    /// Rows of peers that fail are sent to the next best, once, while half of the time is left: who gets less may be late without
+    /// being slow, and would be left alone for that.
     pub(super) fn hold(
         network: &Peers,
         router: &mut Router,
@@ -56,7 +63,7 @@ impl Consultation {
         device: Device,
         step: Option<u64>,
     ) -> Result<Consultation, TrainError> {
-        let peers = network.present();
+        let mut peers = network.present();
         let hotkeys: Vec<PublicKey> = peers.iter().map(|peer| peer.hotkey).collect();
 
         let wanted = network.asking.wanted;
@@ -66,11 +73,24 @@ impl Consultation {
             Wanted::Prediction(_) | Wanted::Target(_) => context.detach(),
         };
         let tried = step.and_then(|step| tried(step, peers.len()));
-        let (rows, routes) = router.route_trying(tried, &hotkeys, &context, inputs)?;
-        let requests = to_wire(&rows)?;
-        let asked = Instant::now();
+        let (rows, mut routes) = router.route_trying(tried, &hotkeys, &context, inputs)?;
+        let mut requests = to_wire(&rows)?;
         let row_shape = network.row_shape(requests.first().map_or(&[], WireTensor::row_shape));
-        let outcomes = network.forward(&peers, &requests, &row_shape);
+        let (asked, deadline) = (Instant::now(), network.asking.deadline);
+        let mut outcomes = network.forward(&peers, &requests, &row_shape, deadline);
+
+        let has_failed = has_failed(&requests, &outcomes);
+        let left = deadline.saturating_sub(asked.elapsed());
+        if has_failed.contains(&true)
+            && left >= deadline / 2
+            && let Some((rows, around)) = router.reroute(&routes, &has_failed, inputs)?
+        {
+            let again = to_wire(&rows)?;
+            outcomes.extend(network.forward(&peers, &again, &row_shape, left));
+            requests.extend(again);
+            peers.extend_from_within(..);
+            routes = around;
+        }
         let remote = asked.elapsed();
         let axes: Vec<i64> = row_shape.iter().copied().map(i64::from).collect();
         let said = match (wanted, wanted.n_likeliest()) {
@@ -152,6 +172,16 @@ impl Consultation {
         self.routes.mean_lost_gate_mass(&has_answered)
     }
 
+    /// How many peers were asked, and how many of them answered, be it at the second time.
+    pub(super) fn n_asked_and_answered(&self) -> (usize, usize) {
+        let hotkeys = |is_counted: fn(&Outcome) -> bool| {
+            let counted = self.calls().filter(|(outcome, _)| is_counted(outcome));
+            let hotkeys: BTreeSet<_> = counted.map(|(outcome, _)| outcome.peer.hotkey).collect();
+            hotkeys.len()
+        };
+        (hotkeys(|_| true), hotkeys(Outcome::is_success))
+    }
+
     /// Calls that were made, with how many rows: those without rows were not.
     pub(super) fn calls(&self) -> impl Iterator<Item = (&Outcome, u32)> {
         self.outcomes
@@ -192,6 +222,15 @@ fn tried(step: u64, n_peers: usize) -> Option<usize> {
         .is_multiple_of(TRIED_EVERY)
         .then_some(step / TRIED_EVERY)?;
     usize::try_from(turn % n_peers).ok()
+}
+
+/// Who did not answer what it was asked, while there is time for somebody else: a peer that is late, or was not waited for any
+/// longer, has had all of it.
+fn has_failed(requests: &[WireTensor], outcomes: &[Outcome]) -> Vec<bool> {
+    let has_failed = |(request, outcome): (&WireTensor, &Outcome)| {
+        request.rows() > 0 && !outcome.is_success() && outcome.code != Code::Timeout
+    };
+    requests.iter().zip(outcomes).map(has_failed).collect()
 }
 
 fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {

@@ -80,18 +80,19 @@ impl Peers {
             .expect("a neuron serves what it asks for")
     }
 
-    /// Asks each for its rows, all at once, and gives an outcome for each, in order.
+    /// Asks each for its rows, all at once, and gives an outcome for each, in order. They have this long.
     pub(crate) fn forward(
         &self,
         peers: &[Peer],
         requests: &[Tensor],
         row_shape: &[u32],
+        deadline: Duration,
     ) -> Vec<Outcome> {
         match (peers, requests) {
             ([peer], [inputs]) if self.is_own(peer) => {
-                vec![self.ask_itself(inputs.clone(), row_shape)]
+                vec![self.ask_itself(inputs.clone(), row_shape, deadline)]
             }
-            _ => self.ask_others(peers, requests, row_shape),
+            _ => self.ask_others(peers, requests, row_shape, deadline),
         }
     }
 
@@ -102,7 +103,13 @@ impl Peers {
             .backward(self.asking.entry, peer, inputs, gradients);
     }
 
-    fn ask_others(&self, peers: &[Peer], requests: &[Tensor], row_shape: &[u32]) -> Vec<Outcome> {
+    fn ask_others(
+        &self,
+        peers: &[Peer],
+        requests: &[Tensor],
+        row_shape: &[u32],
+        deadline: Duration,
+    ) -> Vec<Outcome> {
         let calls = peers.iter().zip(requests).map(|(peer, inputs)| Call {
             peer: *peer,
             inputs: inputs.clone(),
@@ -110,8 +117,8 @@ impl Peers {
         let Asking {
             entry,
             wanted,
-            deadline,
             finish,
+            ..
         } = self.asking;
         let asked = self
             .dendrite
@@ -119,17 +126,12 @@ impl Peers {
         self.runtime.block_on(asked)
     }
 
-    fn ask_itself(&self, inputs: Tensor, row_shape: &[u32]) -> Outcome {
+    fn ask_itself(&self, inputs: Tensor, row_shape: &[u32], deadline: Duration) -> Outcome {
         let call = Call {
             peer: self.own,
             inputs,
         };
-        let Asking {
-            entry,
-            wanted,
-            deadline,
-            ..
-        } = self.asking;
+        let Asking { entry, wanted, .. } = self.asking;
         let asked = loopback(&self.nucleus, entry, wanted, call, row_shape, deadline);
         self.runtime.block_on(asked)
     }

@@ -102,9 +102,9 @@ impl Tally {
         self.remote += said.remote;
         self.lost_gate_mass.add(said.lost_gate_mass());
         if said.is_with_others {
-            let n_ok = said.calls().filter(|(outcome, _)| outcome.is_success());
-            self.n_ok = self.n_ok.max(n_ok.count());
-            self.n_peers = self.n_peers.max(said.calls().count());
+            let (n_asked, n_answered) = said.n_asked_and_answered();
+            self.n_peers = self.n_peers.max(n_asked);
+            self.n_ok = self.n_ok.max(n_answered);
         }
         self.calls
             .extend(said.calls().map(|(outcome, rows)| events::Call {

@@ -713,6 +713,48 @@ fn a_dead_peer_costs_its_answers_only() {
 }
 
 #[test]
+fn rows_of_a_dead_peer_go_to_the_next_best() {
+    let network = Network::of(&[Answers::Honest, Answers::Honest, Answers::Honest]);
+    network.kill(1);
+    let one_peer = || TrainerConfig {
+        topk: 1,
+        ..config(17)
+    };
+    for wanted in [Output::Target.into(), Output::Encoding.into(), likeliest(3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = network.trainer_asking(wanted, one_peer(), parts(folder.path()));
+        (0..17).for_each(|_| trainer.step().unwrap());
+
+        // In the first step the dead one is tried, about all rows.
+        let calls = events(folder.path())
+            .into_iter()
+            .find_map(|event| match event {
+                Event::Calls(calls) if calls.step == 1 => Some(calls.outcomes),
+                _ => None,
+            });
+        let calls: Vec<_> = calls.iter().flatten().collect();
+        let uids_and_rows: Vec<_> = calls.iter().map(|call| (call.uid, call.rows)).collect();
+        assert_eq!(uids_and_rows, [(1, 32), (2, 32)]);
+        assert_eq!(
+            (&*calls[0].code, &*calls[1].code),
+            ("Unavailable", "Success")
+        );
+        let steps = steps(folder.path());
+        assert_eq!((steps[0].n_peers, steps[0].n_ok), (2, 1));
+        assert!(
+            steps
+                .iter()
+                .all(|step| step.lost_gate_mass == 0.0 && step.network_loss.is_some()),
+            "{steps:?}"
+        );
+        // Who answered has all the gates; the other has none.
+        let opinion = |position| trainer.opinions.by_hotkey()[&network.peer(position).hotkey];
+        assert!((opinion(2) - (1.0 - 0.99f64.powi(17))).abs() < 1e-6);
+        assert_eq!(opinion(1), 0.0);
+    }
+}
+
+#[test]
 fn peers_are_sent_the_gradients_of_their_answers() {
     let folder = tempfile::tempdir().unwrap();
     let network = Network::of(&[Answers::Honest, Answers::Honest]);
