@@ -2,9 +2,9 @@
 //!
 //! | dataset | images | from |
 //! | --- | --- | --- |
-//! | [`digits`] | [`ImageShape::GREY_28`] | the program: real handwritten digits |
-//! | [`mnist`] | [`ImageShape::GREY_28`] | the files of MNIST in a folder |
-//! | [`cifar`] | [`ImageShape::COLOUR_32`] | the binary files of CIFAR-10 in a folder |
+//! | [`digits()`] | [`ImageShape::GREY_28`] | the program: real handwritten digits |
+//! | [`mnist()`] | [`ImageShape::GREY_28`] | the files of MNIST in a folder |
+//! | [`cifar()`] | [`ImageShape::COLOUR_32`] | the binary files of CIFAR-10 in a folder |
 //! | [`Synthetic`] | [`ImageShape::COLOUR_32`] | a seeded program that draws them |
 //!
 //! All give a [`Dataset`] of ten classes, values in `[0, 1]`; those of one shape serve the same models.

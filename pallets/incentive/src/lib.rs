@@ -1,6 +1,6 @@
 //! The consensus-weighted incentive function: who is paid how much, for what others say of them.
 //!
-//! [`epoch`] takes plain values ([`EpochInputs`], [`EpochParams`]) and gives plain values ([`EpochOutcome`]). It reads no
+//! [`epoch()`] takes plain values ([`EpochInputs`], [`EpochParams`]) and gives plain values ([`EpochOutcome`]). It reads no
 //! storage, knows no chain, and computes in integers only, so that it gives the same bits on every machine.
 //!
 //! # The mechanism
