@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A crate of the chain may depend on those to its left, a crate of the neuron on those that [`NEURON`] lists. Neither side
-//! knows the other but by the chain's metadata. Nothing depends on what only tests or measures.
+//! knows the other but by the chain's metadata. Nothing that is shipped depends on what only tests or measures.
 
 use serde_json::Value;
 use std::{env, ffi::OsString, process::Command};
@@ -78,12 +78,22 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("tch", &["neuron-learn", "neuron-worker"]),
 ];
 
-/// Crates on which nothing depends.
-const LEAVES: [&str; 4] = [
+/// Crates on which nothing depends, unless it is one of them.
+const LEAVES: [&str; 5] = [
     "connectome-tests",
     "connectome-benches",
     "connectome-demo",
     "neuron-benches",
+    "neuron-learn-benches",
+];
+
+/// What links libtorch, whose memory and loading would be measured with what is beside it.
+const LIBTORCH: [&str; 5] = [
+    "neuron-learn",
+    "neuron-learn-benches",
+    "neuron-worker",
+    "tch",
+    "torch-sys",
 ];
 
 /// What talks to the world or to a model: no business of the state transition function.
@@ -278,11 +288,23 @@ fn the_node_is_not_its_own_client() {
 }
 
 #[test]
+fn what_is_measured_without_a_model_links_no_libtorch() {
+    let workspace = workspace();
+    for dependency in &find(&workspace, "neuron-benches").dependencies {
+        let name = dependency.name.as_str();
+        assert!(
+            !LIBTORCH.contains(&name),
+            "`neuron-benches` depends on `{name}`, and so on libtorch; what needs a model belongs into `neuron-learn-benches`",
+        );
+    }
+}
+
+#[test]
 fn nothing_depends_on_tests_and_measurements() {
     for Package { name, dependencies } in workspace() {
         for dependency in dependencies {
             assert!(
-                !LEAVES.contains(&dependency.name.as_str()),
+                LEAVES.contains(&name.as_str()) || !LEAVES.contains(&dependency.name.as_str()),
                 "`{name}` depends on `{}`, on which nothing may depend",
                 dependency.name,
             );

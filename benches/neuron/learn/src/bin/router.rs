@@ -17,12 +17,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use neuron_benches::{
-    consultation::{Consultation, consult},
     neurons::Neurons,
     statistics::{median, milliseconds, quantile},
     table::{met, table},
 };
 use neuron_learn::router::{Router, RouterConfig};
+use neuron_learn_benches::consultation::{Consultation, consult};
 use neuron_peer::{
     dendrite::{Dendrite, Finish},
     nucleus::{Model, ModelError, SynapseSpec},

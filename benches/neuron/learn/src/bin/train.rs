@@ -22,9 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use neuron_benches::{
-    consultation::{Consultation, consult},
     neurons::Neurons,
-    served::Served,
     statistics::{median, quantile},
     table::table,
 };
@@ -34,6 +32,10 @@ use neuron_learn::{
     optim::{Sgd, SgdConfig, clip_grad_norm, zero_gradients},
     router::{Router, RouterConfig},
     synapse::{Mnist, MnistConfig, Mode, Synapse},
+};
+use neuron_learn_benches::{
+    consultation::{Consultation, consult},
+    served::Served,
 };
 use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Outcome, Peer, loopback},

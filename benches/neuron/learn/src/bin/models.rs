@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use neuron_benches::{neurons::Neurons, served::Served, statistics::median, table::table};
+use neuron_benches::{neurons::Neurons, statistics::median, table::table};
 use neuron_learn::{
     device::{self, DeviceChoice},
     optim::{Sgd, SgdConfig, zero_gradients},
@@ -34,6 +34,7 @@ use neuron_learn::{
     },
     tensor,
 };
+use neuron_learn_benches::served::Served;
 use neuron_peer::{
     dendrite::{Call, Dendrite, Finish, Peer},
     nucleus::{Model, NucleusConfig},
