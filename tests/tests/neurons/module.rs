@@ -3,7 +3,7 @@
 
 use crate::{Member, NETID, chain, endpoint};
 use anyhow::{Context, Result, ensure};
-use connectome_tests::{Operator, node::Signal, run_log::Event};
+use connectome_tests::{Operator, node::Signal, repository, run_log::Event};
 use serde_json::Value;
 use std::{
     env, fs,
@@ -23,8 +23,7 @@ fn python() -> PathBuf {
 
 /// Exports modules, and what PyTorch makes of them.
 fn export(folder: &Path) -> Result<Value> {
-    let program =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../neuron/learn/parity/torchscript.py");
+    let program = repository().join("neuron/learn/parity/torchscript.py");
     let output = Command::new(python()).arg(program).arg(folder).output();
     let output =
         output.context("a Python with PyTorch: scripts/setup.sh --with-libtorch installs one")?;

@@ -2,10 +2,9 @@
 
 use crate::{Member, NETID, chain, endpoint};
 use anyhow::{Context, Result, ensure};
-use connectome_tests::{Operator, node::Signal};
+use connectome_tests::{Operator, node::Signal, repository};
 use pallet_metagraph::Uid;
 use serde_json::{Value, json};
-use std::path::Path;
 use tokio::net::TcpListener;
 
 const SERVER: u16 = 0;
@@ -16,7 +15,7 @@ const STEPS: &str = "--steps=400";
 
 /// The vote of the only neuron that serves, and what the network says, about an image of `examples/digits`.
 async fn query(asker: &Operator, image: &str) -> Result<(Value, Value)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/digits/{image}"));
+    let path = repository().join("examples/digits").join(image);
     let path = path.to_str().context("a path in UTF-8")?;
     let said = asker.ask(&["query", path]).await?;
     let votes = said["votes"].as_array().context("a list of votes")?;
@@ -83,7 +82,7 @@ async fn a_trained_neuron_is_served_queried_and_weighed_by_hand() -> Result<()> 
     ensure!(status.code() == Some(0), "{status}");
     let state = crate::now(&node).await?;
     assert_eq!(endpoint(&state, SERVER), Some(announced));
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/seven.png");
+    let image = repository().join("examples/digits/seven.png");
     let image = image.to_str().context("a path in UTF-8")?;
     let ended = asker.command(&["query", image]).await?;
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);

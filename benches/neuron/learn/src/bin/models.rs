@@ -51,6 +51,9 @@ const TEXTS: i64 = 16;
 const IMAGES: i64 = 64;
 const COLOURS: i64 = 16;
 
+/// The same models in Python. The program has it within, so that the two are of one clone wherever that lies.
+const MODELS: &str = include_str!("../../models.py");
+
 const LEARNING_RATE: f64 = 0.01;
 /// Requests in flight: enough that the nucleus always has the next batch.
 const IN_FLIGHT: usize = 4;
@@ -271,9 +274,8 @@ struct Python {
 
 impl Python {
     fn start(name: &str, arguments: &Arguments, device: Device) -> Result<Python> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("models.py");
         let mut child = Command::new(python(arguments))
-            .arg(program)
+            .args(["-c", MODELS])
             .args([name, &arguments.threads.to_string(), &device::name(device)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
