@@ -100,6 +100,8 @@ impl Tokenizer {
             "model_max_length": longest,
             "model_input_names": inputs,
             "clean_up_tokenization_spaces": false,
+            // Whoever asks for what is missing writes a gap by its name. Elsewhere, a special token's name is text as any other.
+            "split_special_tokens": rows == Rows::Text,
         });
         for (part, special) in [
             ("pad_token", Special::Pad),
@@ -111,12 +113,15 @@ impl Tokenizer {
                 config[part] = name.into();
             }
         }
-        if let Ok((name, _)) = self.named(Special::Mask) {
-            // Whitespace before a gap belongs to the word that is missing.
-            config["mask_token"] = json!({
-                "__type": "AddedToken", "content": name, "lstrip": true, "rstrip": false, "normalized": false,
-                "single_word": false, "special": true,
+        if let Ok((name, id)) = self.named(Special::Mask) {
+            config["mask_token"] = name.into();
+            // Whitespace before a gap belongs to the word that is missing. By its id, which is how a token that `tokenizer.json` has
+            // too is told anew; there, it would change the fingerprint.
+            let mask = json!({
+                "content": name, "lstrip": true, "rstrip": false, "normalized": false, "single_word": false,
+                "special": true,
             });
+            config["added_tokens_decoder"] = json!({ id.to_string(): mask });
         }
         config
     }
@@ -174,7 +179,8 @@ mod tests {
 
         assert_eq!(config["model_max_length"], 16);
         assert_eq!(config["cls_token"], "[CLS]");
-        assert_eq!(config["mask_token"]["lstrip"], true);
+        let mask = own.special(Special::Mask).unwrap().to_string();
+        assert_eq!(config["added_tokens_decoder"][mask]["lstrip"], true);
         assert_eq!(config["model_input_names"][1], "token_type_ids");
     }
 
@@ -186,6 +192,7 @@ mod tests {
         let ids = library.encode("some text", true).unwrap();
         assert_eq!(ids.get_ids(), own.encode("some text").unwrap());
         assert_eq!(config["eos_token"], "<|endoftext|>");
+        assert_eq!(config["split_special_tokens"], true);
         assert_eq!(config.get("mask_token"), None);
     }
 

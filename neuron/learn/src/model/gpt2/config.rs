@@ -161,6 +161,8 @@ impl Gpt2Config {
             ("architectures", json!(["GPT2LMHeadModel"])),
             ("model_type", json!("gpt2")),
             ("activation_function", json!("gelu_new")),
+            // As in the published ones. Left out, it would be theirs, which a smaller vocabulary does not have.
+            ("bos_token_id", json!(self.eos_token_id)),
         ] {
             json[key] = value;
         }
