@@ -62,8 +62,12 @@ Write what a run has learned as a model for other programs: transformers or PyTo
 What is written depends on the model:
 
   bert, gpt    A folder as Hugging Face has it: config.json, model.safetensors,
-               tokenizer.json, tokenizer_config.json. AutoModel and
-               AutoTokenizer of transformers read it, and --pretrained here.
+               tokenizer.json, tokenizer_config.json, and modeling_neuron.py,
+               which is what a neuron adds to BERT and GPT-2. transformers reads
+               it, with AutoTokenizer and AutoModelForMaskedLM (bert) or
+               AutoModelForCausalLM (gpt), and --pretrained here. Given
+               trust_remote_code=True, it says what the neuron says; otherwise
+               BERT or GPT-2 is alone, and says less than was learned.
   mnist, cifar model.safetensors with all tensors by the names of a state_dict
                of PyTorch, and config.json with the shapes of what goes in and
                comes out. The same models in PyTorch are in the sources, in
@@ -72,8 +76,8 @@ What is written depends on the model:
                and --torchscript, and model.json, which declares it; of text,
                tokenizer.json too.
 
-With what a neuron adds to bert, gpt and modules (a student, and what joins it to the model) other programs do not compute: \
-its tensors are beside those of bert and gpt under names of their own, and not in model.pt. Numbers are single precision, \
+What a neuron adds to a model is a student, and what joins it to the model: with bert and gpt its tensors are beside those of \
+the model under names of their own, of modules it is not in model.pt. Numbers are single precision, \
 whatever device they were learned on. Neither chain nor GPU is needed, nor a key where --run names the folder.";
 
 /// Run a neuron: a model that serves its peers, asks its peers, and is paid for being worth asking.

@@ -3,7 +3,8 @@
 //! A model that is split over several files is read through `model.safetensors.index.json`. Floats of any precision become
 //! `f32`. What are not floats is not read: those are buffers that a model makes anew, such as the numbers of positions.
 //!
-//! What is exported is one file in `f32`, which `transformers` reads.
+//! What is exported is one file in `f32`, which `transformers` reads, and beside it, of a model that is more than those that it knows,
+//! what that computes in Python.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,6 +14,7 @@ use std::{
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tch::{Kind, TchError};
 
 use super::stored::{Stored, tensor};
@@ -34,6 +36,17 @@ const MODEL: &str = "model.safetensors";
 
 /// Which file has which tensor.
 const INDEX: &str = "model.safetensors.index.json";
+
+/// What of a model `transformers` has to be told in Python.
+const CODE: &str = "modeling_neuron.py";
+
+/// What a model computes that `transformers` does not know. It runs that only for who says `trust_remote_code=True`.
+pub(crate) struct Modeling {
+    /// The classes in Python.
+    pub(crate) code: &'static str,
+    /// Which of them is the model, by the class that chooses one, such as `AutoModelForCausalLM`.
+    pub(crate) classes: &'static [(&'static str, &'static str)],
+}
 
 /// Reads one of the folder's JSON files.
 ///
@@ -143,6 +156,27 @@ pub(crate) fn export(
     let config =
         serde_json::to_vec_pretty(config).expect("a configuration is made of numbers and names");
     Ok(Exported::new([(MODEL, model), (CONFIG, config)]))
+}
+
+/// The same of a model that is more than its configuration says.
+///
+/// # Errors
+///
+/// As [`export`].
+pub(crate) fn export_with(
+    modeling: &Modeling,
+    mut config: Value,
+    parameters: &Parameters,
+) -> Result<Exported, ExportError> {
+    let module = CODE.trim_end_matches(".py");
+    config["auto_map"] = modeling
+        .classes
+        .iter()
+        .map(|(auto, class)| ((*auto).to_owned(), format!("{module}.{class}").into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let code = (CODE, modeling.code.as_bytes().to_vec());
+    Ok(export(&config, parameters)?.with([code]))
 }
 
 /// The files that the tensors are in, by name.

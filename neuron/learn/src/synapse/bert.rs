@@ -32,7 +32,7 @@ use super::{
     Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput,
     expect_shape, perception::TargetLoss,
 };
-use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::checkpoint::hugging_face::{self, HuggingFaceError, Modeling};
 use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
@@ -41,6 +41,15 @@ use crate::model::bert::{BertForPreTraining, layer::Layer, stored, text::Texts};
 use crate::parameters::Parameters;
 
 pub use crate::model::bert::BertConfig;
+
+/// The local branch in Python.
+const MODELING: Modeling = Modeling {
+    code: include_str!("bert/modeling.py"),
+    classes: &[
+        ("AutoModelForMaskedLM", "NeuronBertForMaskedLM"),
+        ("AutoModelForPreTraining", "NeuronBertForPreTraining"),
+    ],
+};
 
 /// An encoder of text with a student and a place for what the network says.
 #[derive(Debug)]
@@ -230,9 +239,10 @@ impl Synapse for Bert {
     }
 
     /// A folder in Hugging Face's format: as `BertForPreTraining` of `transformers` reads it, with the student and what joins the
-    /// network under names of their own, which it leaves alone.
+    /// network under names of their own, which it leaves alone. With the code that is there too it computes those, and says what the
+    /// local branch says.
     fn export(&self) -> Result<Exported, ExportError> {
-        hugging_face::export(&self.config.to_json(), &self.parameters())
+        hugging_face::export_with(&MODELING, self.config.to_json(), &self.parameters())
     }
 
     fn copy(&self) -> Box<dyn Synapse> {

@@ -34,7 +34,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::{Branches, EntryPoint, Labels, Mode, Perception, Synapse, SynapseError, SynapseOutput};
-use crate::checkpoint::hugging_face::{self, HuggingFaceError};
+use crate::checkpoint::hugging_face::{self, HuggingFaceError, Modeling};
 use crate::export::{ExportError, Exported};
 use crate::flops;
 use crate::linear::Linear;
@@ -45,6 +45,15 @@ use crate::nn::layer_norm::LayerNorm;
 use crate::parameters::Parameters;
 
 pub use crate::model::gpt2::Gpt2Config;
+
+/// The local branch in Python.
+const MODELING: Modeling = Modeling {
+    code: include_str!("gpt/modeling.py"),
+    classes: &[
+        ("AutoModelForCausalLM", "NeuronGPT2LMHeadModel"),
+        ("AutoModelForPreTraining", "NeuronGPT2LMHeadModel"),
+    ],
+};
 
 /// A causal language model with a student and a place for what the network says.
 #[derive(Debug)]
@@ -290,9 +299,10 @@ impl Synapse for Gpt {
     }
 
     /// A folder in Hugging Face's format: as `GPT2LMHeadModel` of `transformers` reads it, with the student, the pooler and what
-    /// joins the network under names of their own, which it leaves alone.
+    /// joins the network under names of their own, which it leaves alone. With the code that is there too it computes those but
+    /// for the pooler, and says what the local branch says.
     fn export(&self) -> Result<Exported, ExportError> {
-        hugging_face::export(&self.config.to_json(), &self.parameters())
+        hugging_face::export_with(&MODELING, self.config.to_json(), &self.parameters())
     }
 
     fn copy(&self) -> Box<dyn Synapse> {
