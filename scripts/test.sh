@@ -17,6 +17,7 @@ readonly ALL="--release --locked --workspace"
 stage_setup() {
   ./scripts/setup.sh --with-libtorch
   ./scripts/minilm.sh
+  ./scripts/transformers.sh
 }
 
 stage_format() { cargo fmt --all --check; }

@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use crate::runs::{ALONE, data, fixture, folder_with_text, read, said, trained, worker};
 
 /// A small model of text after a few steps.
-const TEXT: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --width=32 --layers=1 --sequence=16 --batch-size=4 \
-    --vocabulary=300 --steps=4 --epoch-steps=2 --evaluate=2";
+pub(crate) const TEXT: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --width=32 --layers=1 --sequence=16 \
+    --batch-size=4 --vocabulary=300 --steps=4 --epoch-steps=2 --evaluate=2";
 
 /// A model of digits after a step.
 const DIGITS: &str = "train --config=/dev/null --alone --device=cpu --threads=1 --batch-size=16 --steps=1 --evaluate=1";
@@ -32,7 +32,7 @@ fn export(run: &Path, model: &Path, more: &[&str]) -> Output {
 }
 
 /// The folder of a model that was exported.
-fn exported(folder: &TempDir, run: &Path) -> PathBuf {
+pub(crate) fn exported(folder: &TempDir, run: &Path) -> PathBuf {
     let model = folder.path().join("new/model");
     let output = export(run, &model, &[]);
     assert!(output.status.success(), "{}", said(&output));
@@ -40,7 +40,7 @@ fn exported(folder: &TempDir, run: &Path) -> PathBuf {
 }
 
 /// What a run has learned.
-fn learned(run: &Path, mut untrained: impl Synapse) -> impl Synapse {
+pub(crate) fn learned<S: Synapse>(run: &Path, mut untrained: S) -> S {
     let best = Checkpoint::load(&run.join("best.safetensors")).expect("the run wrote it");
     untrained
         .load(&best.parameters)
@@ -52,9 +52,9 @@ fn tokens() -> Tensor {
     Tensor::from_slice(&[1i64, 270, 3, 280, 281, 2, 290, 9]).reshape([2, 4])
 }
 
-/// Whether two models say the same of a text.
-fn agree(one: &impl Synapse, other: &impl Synapse) -> bool {
-    let target = |synapse: &dyn Synapse| synapse.local_target(Modality::Text, &tokens());
+/// Whether two models say the same of texts.
+pub(crate) fn agree(one: &impl Synapse, other: &impl Synapse, texts: &Tensor) -> bool {
+    let target = |synapse: &dyn Synapse| synapse.local_target(Modality::Text, texts);
     let [one, other] = [target(one), target(other)].map(|target| target.expect("it takes text"));
     one.equal(&other)
 }
@@ -73,8 +73,8 @@ fn a_language_model_is_read_again_as_it_was() {
     let (read, drawn) = Gpt::read(&model, 7, Device::Cpu).expect("it was written");
     assert!(drawn.is_empty(), "{drawn:?}");
     let untrained = Gpt::new(*read.config(), 8, Device::Cpu);
-    assert!(!agree(&read, &untrained));
-    assert!(agree(&read, &learned(&run, untrained)));
+    assert!(!agree(&read, &untrained, &tokens()));
+    assert!(agree(&read, &learned(&run, untrained), &tokens()));
     assert_eq!(fingerprint(&model), fingerprint(&run));
 }
 
@@ -87,8 +87,8 @@ fn an_encoder_is_read_again_as_it_was_and_gone_on_with() {
     let (read, drawn) = Bert::read(&model, 7, Device::Cpu).expect("it was written");
     assert!(drawn.is_empty(), "{drawn:?}");
     let untrained = Bert::new(*read.config(), 8, Device::Cpu);
-    assert!(!agree(&read, &untrained));
-    assert!(agree(&read, &learned(&run, untrained)));
+    assert!(!agree(&read, &untrained, &tokens()));
+    assert!(agree(&read, &learned(&run, untrained), &tokens()));
 
     let pretrained = format!("--pretrained={}", model.display());
     let more = ["--synapse=bert", &data(&folder), &pretrained];

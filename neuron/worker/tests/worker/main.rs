@@ -4,3 +4,4 @@ mod export;
 mod module;
 mod resume;
 mod runs;
+mod transformers;

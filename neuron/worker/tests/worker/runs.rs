@@ -59,7 +59,11 @@ pub(crate) fn data(folder: &TempDir) -> String {
 
 /// A module that Python exported, or what is beside it.
 pub(crate) fn fixture(name: &str) -> PathBuf {
+    parity("torchscript").join(name)
+}
+
+/// A file that holds models against Python's.
+pub(crate) fn parity(name: &str) -> PathBuf {
     let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
-    let fixtures = Path::new(&here).join("../learn/parity/torchscript");
-    fixtures.join(name)
+    Path::new(&here).join("../learn/parity").join(name)
 }

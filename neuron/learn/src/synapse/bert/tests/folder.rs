@@ -1,5 +1,5 @@
-//! Folders in Hugging Face's format. That `transformers` 5.24 reads what is written here, with no tensor missing and the same
-//! hidden states and logits, was seen once by hand; that ours reads what others wrote is seen in `minilm.rs` at every test.
+//! Folders in Hugging Face's format. That `transformers` reads what is written here, and that ours reads what it writes, is seen in
+//! the tests of the worker; that ours reads what others wrote, in `minilm.rs`.
 
 use serde_json::json;
 use tempfile::TempDir;

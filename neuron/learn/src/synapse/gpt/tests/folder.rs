@@ -1,5 +1,5 @@
-//! Folders in Hugging Face's format. That `transformers` 5.24 reads what is written here, with no tensor missing, the same
-//! logits and the same tokens generated, and that ours reads what it writes, was seen once by hand.
+//! Folders in Hugging Face's format. That `transformers` reads what is written here, and that ours reads what it writes, is seen in
+//! the tests of the worker.
 
 use serde_json::json;
 use tempfile::TempDir;
