@@ -1,8 +1,13 @@
 //! A neuron that is told to stop saves, and goes on where it was.
 
-use crate::{Member, chain, endpoint, now};
+use crate::{
+    Member, chain, chain_for, endpoint,
+    models::{NARROW, text},
+    now,
+};
 use anyhow::{Context, Result, ensure};
-use connectome_tests::{node::Signal, run_log::Event};
+use connectome_tests::{Training, node::Signal, run_log::Event};
+use serde_json::json;
 
 #[tokio::test]
 async fn ctrl_c_ends_a_neuron_well_and_it_goes_on_where_it_was() -> Result<()> {
@@ -56,5 +61,48 @@ async fn ctrl_c_ends_a_neuron_well_and_it_goes_on_where_it_was() -> Result<()> {
         reason: "done".into(),
     };
     assert_eq!(events.last(), Some(&end));
+    Ok(())
+}
+
+async fn ends_well(training: Training) -> Result<()> {
+    let (status, _) = training.end().await?;
+    ensure!(status.code() == Some(0), "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_neuron_that_asks_itself_goes_on_to_the_last_bit() -> Result<()> {
+    // Given a neuron that learns from itself as well, and drops half of what it can at random,
+    let members = [Member {
+        name: "repeated",
+        stake: 100,
+    }];
+    let node = chain_for("causal-text", &[], &members, &json!({})).await?;
+    let folder = tempfile::tempdir()?;
+    let data = text(folder.path())?;
+    let learner = || {
+        let learner = members[0].operator(&node)?.learning(NARROW);
+        let learner = learner.with(["--synapse=gpt", &data, "--dropout=0.5", "--deadline=60s"]);
+        anyhow::Ok(learner.with(["--epoch-steps=4", "--evaluate=2"]))
+    };
+
+    // when it makes its steps at one go, and when it is interrupted, serves what it served, and goes on,
+    let straight = learner()?.with(["--steps=12"]);
+    ends_well(straight.train()?).await?;
+    let resumed = learner()?;
+    ends_well(resumed.clone().with(["--steps=8"]).train()?).await?;
+    let resumed = resumed.with(["--steps=12"]);
+    ends_well(resumed.resume()?).await?;
+
+    // then it comes to the same, and that has in it what it thinks of itself.
+    let last = |run: std::path::PathBuf| std::fs::read(run.join("last.safetensors"));
+    let learned = last(straight.run_folder())?;
+    ensure!(
+        learned == last(resumed.run_folder())?,
+        "it learned something else"
+    );
+    let names = String::from_utf8_lossy(&learned);
+    let address = members[0].account()?;
+    ensure!(names.contains(&format!("velocity.router.keys.{address}")));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The worker as a process of its own, in folders of its own.
 
+mod exactness;
 mod export;
 mod module;
 mod resume;
