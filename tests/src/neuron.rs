@@ -277,6 +277,16 @@ impl Training {
         found.with_context(|| self.process.tail())
     }
 
+    /// Waits until it says `what` on standard error, if it has not.
+    ///
+    /// # Errors
+    ///
+    /// If it ends before, or that takes too long; the message has the end of its log.
+    pub async fn until_said(&self, what: &str) -> Result<()> {
+        let said = |line: &str| line.contains(what).then_some(());
+        self.process.find(what, said).await
+    }
+
     /// Waits until it has made `steps` more steps than now. Gives what has happened meanwhile.
     ///
     /// # Errors

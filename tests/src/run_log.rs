@@ -22,6 +22,8 @@ pub enum Event {
     Step {
         /// Which one, from 1.
         step: u64,
+        /// Loss with what peers answered, if any did.
+        network_loss: Option<Number>,
     },
     /// Peers were asked in a step; the neuron itself where there are none.
     Calls {
@@ -71,7 +73,7 @@ impl Event {
     /// The step that the optimiser made here, if it made one.
     pub fn step(&self) -> Option<u64> {
         match self {
-            Event::Step { step } => Some(*step),
+            Event::Step { step, .. } => Some(*step),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@
 //! | `models.rs` | each kind of model trains, is asked, goes on and is served, in a network of its task |
 //! | `module.rs` | a module from Python is served, asked over the chain, and says what PyTorch says |
 //! | `texts.rs` | models of text tell how one goes on, and what is in its gaps |
+//! | `vocabulary.rs` | over as many tokens as GPT-2 has, peers are learned from by their likeliest ones |
 //! | `commands.rs` | what commands say of a live network is what the chain says |
 //!
 //! The models are the real ones, on the real digits unless a file says otherwise, with small batches and one thread each.
@@ -27,6 +28,7 @@ mod module;
 mod removal;
 mod serving;
 mod texts;
+mod vocabulary;
 
 use anyhow::Result;
 use connectome_tests::{
