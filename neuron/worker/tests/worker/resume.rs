@@ -9,6 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::runs::{self, ALONE, data, folder_with_text as folder, read, said, worker};
 
@@ -28,8 +29,19 @@ fn trained(folder: &TempDir, name: &str, more: &[&str]) -> PathBuf {
     runs::trained(SMALL, folder.path().join(name), &more)
 }
 
+/// Has the programs that this one starts end when their terminal does, also below `nohup`: what is caught here is not ignored there.
+fn catch_hangups() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime");
+    let _entered = runtime.enter();
+    drop(signal(SignalKind::hangup()).expect("it may be caught"));
+}
+
 /// A worker that trains until it is told to stop, as soon as it has begun.
 fn begun(run: &Path) -> (Child, BufReader<ChildStderr>) {
+    catch_hangups();
     let mut child = runs::command(ALONE, run, &[])
         .stderr(Stdio::piped())
         .spawn()
