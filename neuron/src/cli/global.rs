@@ -88,7 +88,7 @@ pub struct Global {
     pub netid: u16,
     /// Write JSON to standard output, and ask nothing
     ///
-    /// Standard error is JSON too, an object on each line. What failed is the last of them, {"error": TEXT, "causes": [TEXT],
+    /// Standard error is JSON too, an object on each line. What failed is the last of them, {"error": TEXT, "causes": TEXTS,
     /// "exit_code": NUMBER}; only that one has an exit code. Those before it are logged events.
     #[arg(long, global = true, env = "CONNECTOME_JSON")]
     pub json: bool,
