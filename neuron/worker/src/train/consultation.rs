@@ -79,10 +79,8 @@ impl Consultation {
         let (asked, deadline) = (Instant::now(), network.asking.deadline);
         let mut outcomes = network.forward(&peers, &requests, &row_shape, deadline);
 
-        let has_failed = has_failed(&requests, &outcomes);
         let left = deadline.saturating_sub(asked.elapsed());
-        if has_failed.contains(&true)
-            && left >= deadline / 2
+        if let Some(has_failed) = has_failed_in_time(&requests, &outcomes, left, deadline)
             && let Some((rows, around)) = router.reroute(&routes, &has_failed, inputs)?
         {
             let again = to_wire(&rows)?;
@@ -224,13 +222,19 @@ fn tried(step: u64, n_peers: usize) -> Option<usize> {
     usize::try_from(turn % n_peers).ok()
 }
 
-/// Who did not answer what it was asked, while there is time for somebody else: a peer that is late, or was not waited for any
-/// longer, has had all of it.
-fn has_failed(requests: &[WireTensor], outcomes: &[Outcome]) -> Vec<bool> {
+/// Who did not answer what it was asked, where others can be asked instead: none, if nobody did not, or less than half of the
+/// time is left. A peer that is late, or was not waited for any longer, has had all of it.
+fn has_failed_in_time(
+    requests: &[WireTensor],
+    outcomes: &[Outcome],
+    left: Duration,
+    deadline: Duration,
+) -> Option<Vec<bool>> {
     let has_failed = |(request, outcome): (&WireTensor, &Outcome)| {
         request.rows() > 0 && !outcome.is_success() && outcome.code != Code::Timeout
     };
-    requests.iter().zip(outcomes).map(has_failed).collect()
+    let has_failed: Vec<bool> = requests.iter().zip(outcomes).map(has_failed).collect();
+    (left >= deadline / 2 && has_failed.contains(&true)).then_some(has_failed)
 }
 
 fn to_wire(rows: &[Tensor]) -> Result<Vec<WireTensor>, TrainError> {
@@ -277,5 +281,43 @@ mod tests {
         let turns = (0..5 * TRIED_EVERY).filter_map(|step| tried(step, 3));
         assert_eq!(turns.collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
         assert_eq!(tried(0, 0), None);
+    }
+
+    #[test]
+    fn others_are_asked_instead_of_who_failed_while_half_of_the_time_is_left() {
+        let outcome = |code| Outcome {
+            peer: Peer {
+                uid: 0,
+                hotkey: PublicKey([0; 32]),
+                address: ([127, 0, 0, 1], 1).into(),
+                plaintext: false,
+            },
+            code,
+            message: String::new(),
+            outputs: None,
+            classes: None,
+            elapsed: Duration::ZERO,
+            connect: None,
+            queue: None,
+            compute: None,
+            batch_rows: None,
+        };
+        let rows = |n: i64| to_wire(&[Tensor::zeros([n, 1], (Kind::Float, Device::Cpu))]).unwrap();
+        let requests = [rows(1), rows(1), rows(1), rows(1), rows(0)].concat();
+        let codes = [
+            Code::Success,
+            Code::Timeout,
+            Code::Backoff,
+            Code::Unavailable,
+            Code::EmptyRequest,
+        ];
+        let outcomes = codes.map(outcome);
+        let seconds = Duration::from_secs;
+        let failed =
+            |n: usize, left| has_failed_in_time(&requests[..n], &outcomes[..n], left, seconds(4));
+        let expected = vec![false, false, true, true, false];
+        assert_eq!(failed(5, seconds(2)), Some(expected));
+        assert_eq!(failed(5, Duration::from_millis(1_999)), None, "too late");
+        assert_eq!(failed(2, seconds(4)), None, "nobody");
     }
 }
