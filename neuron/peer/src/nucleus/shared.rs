@@ -40,6 +40,8 @@ struct State {
     queue: Queue,
     next_model: Option<Box<dyn Model>>,
     is_open: bool,
+    /// Whether the model's thread waits for a change. To notify nobody would be a system call as well.
+    is_waited_on: bool,
     /// Running mean of what a row costs the model, in seconds.
     row_seconds: f64,
 }
@@ -71,7 +73,7 @@ impl State {
 /// The queue and what belongs to it.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Told whenever the model's thread may have something to do.
+    /// Told when the model's thread may have something to do and waits for it.
     changed: Condvar,
     /// Cancelled with the end of admission.
     pub(super) stopping: CancellationToken,
@@ -85,6 +87,7 @@ impl Shared {
             queue,
             next_model: None,
             is_open: true,
+            is_waited_on: false,
             row_seconds: FIRST_GUESS,
         };
         Shared {
@@ -124,7 +127,6 @@ impl Shared {
 
         self.expire(expired);
         let (id, displaced) = admitted?;
-        self.changed.notify_one();
         if let Some((pending, refusal)) = displaced {
             pending.answer(Err(refusal), &self.metrics);
         }
@@ -143,15 +145,17 @@ impl Shared {
 
     /// Leaves a model for the thread to take between two batches; one that it has not taken yet is forgotten.
     pub(super) fn swap(&self, model: Box<dyn Model>) {
-        let forgotten = self.lock().next_model.replace(model);
-        self.changed.notify_one();
+        let mut state = self.lock();
+        let forgotten = state.next_model.replace(model);
+        self.release(state);
         drop(forgotten);
     }
 
     /// Ends admission. What waits is still answered.
     pub(super) fn close(&self) {
-        self.lock().is_open = false;
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.is_open = false;
+        self.release(state);
         self.stopping.cancel();
     }
 
@@ -176,6 +180,7 @@ impl Shared {
             if is_stopping {
                 return Step::End;
             }
+            state.is_waited_on = true;
             state = match state.queue.ready_at() {
                 Some(at) => {
                     let wait = at.saturating_duration_since(now);
@@ -187,6 +192,7 @@ impl Shared {
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
             };
+            state.is_waited_on = false;
         }
     }
 
@@ -232,8 +238,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Unlocks after a change of the queue, which the gauges then show.
-    fn release(&self, state: MutexGuard<'_, State>) {
+    /// Unlocks after a change, which the gauges then show and the model's thread is told of.
+    fn release(&self, mut state: MutexGuard<'_, State>) {
         self.metrics.show(state.queue.len(), state.queue.n_bytes());
+        let is_waited_on = std::mem::take(&mut state.is_waited_on);
+        drop(state);
+        if is_waited_on {
+            self.changed.notify_one();
+        }
     }
 }
