@@ -26,6 +26,7 @@
 //! [`nucleus::Model`], and what is asked are [`Tensor`](neuron_proto::Tensor)s.
 
 pub mod axon;
+mod buffers;
 mod by_code;
 pub mod dendrite;
 pub mod identity;

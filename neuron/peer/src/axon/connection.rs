@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     RosterWatch,
+    buffers::{Gather, ReadAhead, read_ahead},
     identity::{CertificateError, Purpose, verifier},
 };
 
@@ -173,7 +174,7 @@ impl Connections {
             tasks: self.tasks.clone(),
             closed,
         };
-        let connection = http2(requests).serve_connection(TokioIo::new(stream), gate);
+        let connection = http2(requests).serve_connection(TokioIo::new(Gather::new(stream)), gate);
         let mut connection = pin!(connection);
         let mut removed = pin!(self.until_removed(caller));
         let mut stalled = pin!(self.until_stalled(&uptake));
@@ -238,8 +239,8 @@ async fn handshake(
     tls: TlsAcceptor,
     stream: TcpStream,
     within: Duration,
-) -> Result<(TlsStream<TcpStream>, PublicKey), HandshakeError> {
-    let stream = timeout(within, tls.accept(stream))
+) -> Result<(TlsStream<ReadAhead>, PublicKey), HandshakeError> {
+    let stream = timeout(within, tls.accept(read_ahead(stream)))
         .await
         .map_err(|_| HandshakeError::Timeout)??;
     let (_, session) = stream.get_ref();

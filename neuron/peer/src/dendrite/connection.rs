@@ -26,7 +26,10 @@ use super::{
     peer::Endpoint,
     stream::{Stream, tls_error},
 };
-use crate::identity::Identity;
+use crate::{
+    buffers::{Gather, read_ahead},
+    identity::Identity,
+};
 
 /// Bytes that a peer may send before they are read, for one call and for all of them. Enough for links on which a megabyte
 /// is in flight; what a call takes at most is bounded elsewhere, by the size of the answer it expects.
@@ -122,7 +125,7 @@ async fn connect(
         .map_err(|error| DialError::Identity(error.to_string()))?;
     let name = ServerName::IpAddress(address.ip().into());
     let tls = TlsConnector::from(config)
-        .connect(name, tcp)
+        .connect(name, read_ahead(tcp))
         .await
         .map_err(|error| match tls_error(&error) {
             Some(reason) => DialError::Stranger {
@@ -154,7 +157,7 @@ async fn handshake(
         .keep_alive_timeout(PING_TIMEOUT)
         .keep_alive_while_idle(true);
     let (sender, driver) = settings
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Gather::new(stream)))
         .await
         .map_err(|error| protocol(error.to_string()))?;
     let scheme = if endpoint.plaintext { "http" } else { "https" };

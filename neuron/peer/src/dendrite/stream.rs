@@ -13,6 +13,8 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use crate::buffers::ReadAhead;
+
 /// Reads that last words may take.
 const LAST_WORDS: usize = 64;
 
@@ -33,7 +35,7 @@ pub(super) struct Stream {
 )]
 enum Transport {
     Plain(TcpStream),
-    Tls(TlsStream<TcpStream>),
+    Tls(TlsStream<ReadAhead>),
 }
 
 impl Stream {
@@ -41,7 +43,7 @@ impl Stream {
         Stream::new(Transport::Plain(stream))
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Stream {
+    pub(super) fn tls(stream: TlsStream<ReadAhead>) -> Stream {
         Stream::new(Transport::Tls(stream))
     }
 
