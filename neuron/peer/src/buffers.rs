@@ -6,7 +6,7 @@
 //! ```
 //!
 //! HTTP/2 writes out each frame of data as soon as it is encoded, rustls reads four kilobytes at a time. Each of these writes would
-//! be a record of TLS and a system call, and each of the reads one: for tensors of 4 KiB that is a fifth of all work
+//! be a record of TLS and a system call, and each of the reads one: for tensors of 4 KiB that is a quarter of all work
 //! (`make bench BENCH=wire`).
 
 use std::{
