@@ -99,7 +99,7 @@ pub struct AxonConfig {
     pub max_bytes: usize,
     /// The same of one caller.
     pub max_bytes_per_caller: usize,
-    /// Connections at once, handshakes included.
+    /// Connections at once, handshakes included. Each has up to 32 KiB read ahead, and while it sends, 32 KiB to send.
     pub max_connections: usize,
     /// Connections of one caller. A dendrite needs one; a second comes when it is restarted before its end is noticed.
     pub max_connections_per_caller: usize,

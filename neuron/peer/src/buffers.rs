@@ -36,16 +36,20 @@ pub(crate) fn read_ahead(stream: TcpStream) -> ReadAhead {
 /// with what was kept before it.
 ///
 /// To flush it is to ask its task to come round: the other tasks that are ready run first, and may have more to write. What
-/// was kept is written out when the task reads next. So this is for who reads in every turn, as HTTP/2 does. A failure
-/// to write is reported by that read.
+/// was kept is written out when the task reads next. So this is for who reads in every turn, as HTTP/2 does.
+///
+/// That nothing can be written any more is told by a read, once there is nothing more to read: what the peer said before it hung
+/// up still arrives. Until then, what is written is dropped.
 #[derive(Debug)]
 pub(crate) struct Gather<S> {
     stream: S,
     /// Of which the first `n_written` bytes are written. Nothing is held while nothing is kept.
     kept: Vec<u8>,
     n_written: usize,
-    /// Whether the task was asked to come round.
+    /// Whether the task was asked to come round to write, or the stream has to be flushed.
     is_due: bool,
+    /// Why nothing can be written any more. Who reads meets the end of a stream that is broken.
+    broken: Option<io::Error>,
 }
 
 impl<S: AsyncWrite + Unpin> Gather<S> {
@@ -55,6 +59,7 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
             kept: Vec::new(),
             n_written: 0,
             is_due: false,
+            broken: None,
         }
     }
 
@@ -65,6 +70,17 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
         for slice in slices {
             self.kept.extend_from_slice(slice);
         }
+    }
+
+    fn forget(&mut self) {
+        self.kept = Vec::new();
+        self.n_written = 0;
+        self.is_due = false;
+    }
+
+    fn is_broken(&mut self, error: io::Error) {
+        self.forget();
+        self.broken = Some(error);
     }
 
     /// Writes as much of what is kept, and of the slices after it, as the stream takes at once. How much of the slices.
@@ -89,9 +105,7 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
             n => {
                 self.n_written += n.min(n_kept);
                 if n >= n_kept {
-                    self.kept = Vec::new();
-                    self.n_written = 0;
-                    self.is_due = false;
+                    self.forget();
                 }
                 Poll::Ready(Ok(n.saturating_sub(n_kept)))
             }
@@ -102,7 +116,9 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
         while !self.kept.is_empty() {
             ready!(self.poll_write_on(cx, &[]))?;
         }
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.is_due = flushed.is_pending();
+        flushed
     }
 }
 
@@ -116,9 +132,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gather<S> {
         if self.is_due
             && let Poll::Ready(Err(error)) = self.poll_write_out(cx)
         {
-            return Poll::Ready(Err(error));
+            self.is_broken(error);
         }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let n_filled = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let is_at_end = buffer.filled().len() == n_filled;
+        match self.broken.take_if(|_| is_at_end) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -137,14 +159,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let n_bytes: usize = slices.iter().map(|slice| slice.len()).sum();
-        while self.kept.len().saturating_add(n_bytes) > CAPACITY {
-            match ready!(self.poll_write_on(cx, slices))? {
+        while self.kept.len().saturating_add(n_bytes) > CAPACITY && self.broken.is_none() {
+            match ready!(self.poll_write_on(cx, slices)) {
                 // Only of what was kept.
-                0 => {}
-                n => return Poll::Ready(Ok(n)),
+                Ok(0) => {}
+                Ok(n) => return Poll::Ready(Ok(n)),
+                Err(error) => {
+                    self.is_broken(error);
+                    cx.waker().wake_by_ref();
+                }
             }
         }
-        self.keep(slices);
+        if n_bytes > 0 && self.broken.is_none() {
+            self.keep(slices);
+        }
         Poll::Ready(Ok(n_bytes))
     }
 
@@ -153,10 +181,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.kept.is_empty() {
-            return Pin::new(&mut self.stream).poll_flush(cx);
+        if self.broken.is_some() {
+            return Poll::Ready(Ok(()));
         }
-        if !self.is_due {
+        if self.kept.is_empty() {
+            if let Err(error) = ready!(self.poll_write_out(cx)) {
+                self.is_broken(error);
+                cx.waker().wake_by_ref();
+            }
+        } else if !self.is_due {
             self.is_due = true;
             cx.waker().wake_by_ref();
         }
@@ -164,6 +197,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Err(error));
+        }
         ready!(self.poll_write_out(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
@@ -180,44 +216,68 @@ mod tests {
         task::{Wake, Waker},
     };
 
+    use neuron_wallet::Keypair;
     use proptest::prelude::*;
+    use rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex, split};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
+    use crate::Identity;
 
-    /// What a stream does when it is written to next.
-    #[derive(Clone, Copy, Debug)]
-    enum Taking {
+    /// What a stream does when it is written to, flushed or read next.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Next {
+        /// As many bytes, or as are there.
         AtMost(usize),
         Later,
         Broken,
     }
 
-    /// Takes what it is given as its script says, and everything after its end. There is never anything to read.
+    /// Takes what it is given as its script says, and everything after its end. There is nothing to read but what its script
+    /// says.
     #[derive(Default)]
     struct Script {
-        takings: VecDeque<Taking>,
+        takes: VecDeque<Next>,
+        flushes: VecDeque<Next>,
+        gives: VecDeque<Next>,
         /// What came in one call.
         writes: Vec<Vec<u8>>,
+        n_flushes: usize,
         is_shut_down: bool,
+        /// Of who has to wait until it can write.
+        waiting: Option<Waker>,
     }
 
     impl Script {
-        fn gather(takings: impl IntoIterator<Item = Taking>) -> Gather<Script> {
-            let takings = takings.into_iter().collect();
+        fn taking(takes: impl IntoIterator<Item = Next>) -> Gather<Script> {
             Gather::new(Script {
-                takings,
+                takes: takes.into_iter().collect(),
                 ..Script::default()
             })
         }
+
+        fn waits(&mut self, cx: &Context<'_>) {
+            self.waiting = Some(cx.waker().clone());
+        }
+    }
+
+    fn broken<T>() -> Poll<io::Result<T>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     impl AsyncRead for Script {
         fn poll_read(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
-            _: &mut ReadBuf<'_>,
+            buffer: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            Poll::Pending
+            match self.gives.pop_front() {
+                Some(Next::AtMost(n)) => buffer.put_slice(&vec![7; n]),
+                Some(Next::Broken) => return broken(),
+                Some(Next::Later) | None => return Poll::Pending,
+            }
+            Poll::Ready(Ok(()))
         }
     }
 
@@ -232,20 +292,18 @@ mod tests {
 
         fn poll_write_vectored(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let mut bytes: Vec<u8> = slices
-                .iter()
-                .flat_map(|slice| slice.iter().copied())
-                .collect();
+            let mut bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
             assert!(!bytes.is_empty(), "nothing is written in vain");
-            match self.takings.pop_front() {
+            match self.takes.pop_front() {
                 None => {}
-                Some(Taking::AtMost(n)) => bytes.truncate(n),
-                Some(Taking::Later) => return Poll::Pending,
-                Some(Taking::Broken) => {
-                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                Some(Next::AtMost(n)) => bytes.truncate(n),
+                Some(Next::Broken) => return broken(),
+                Some(Next::Later) => {
+                    self.waits(cx);
+                    return Poll::Pending;
                 }
             }
             let n = bytes.len();
@@ -253,8 +311,16 @@ mod tests {
             Poll::Ready(Ok(n))
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.n_flushes += 1;
+            match self.flushes.pop_front() {
+                Some(Next::Broken) => broken(),
+                Some(Next::Later) => {
+                    self.waits(cx);
+                    Poll::Pending
+                }
+                Some(Next::AtMost(_)) | None => Poll::Ready(Ok(())),
+            }
         }
 
         fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -265,89 +331,231 @@ mod tests {
 
     /// Counts how often its task is asked to come round.
     #[derive(Default)]
-    struct Woken(AtomicUsize);
+    struct Count(AtomicUsize);
 
-    impl Wake for Woken {
+    impl Wake for Count {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What a turn of the task begins with.
-    fn turn(gather: &mut Gather<Script>) -> io::Result<()> {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut space = [0; 8];
-        match Pin::new(gather).poll_read(&mut cx, &mut ReadBuf::new(&mut space)) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(read) => read,
+    /// The task whose stream it is.
+    struct Task {
+        gather: Gather<Script>,
+        woken: Arc<Count>,
+    }
+
+    impl Task {
+        fn of(gather: Gather<Script>) -> Task {
+            let woken = Arc::default();
+            Task { gather, woken }
         }
-    }
 
-    fn flush(gather: &mut Gather<Script>, waker: &Waker) {
-        let flushed = Pin::new(gather).poll_flush(&mut Context::from_waker(waker));
-        assert!(matches!(flushed, Poll::Ready(Ok(()))));
-    }
+        fn poll<T>(
+            &mut self,
+            poll: impl FnOnce(Pin<&mut Gather<Script>>, &mut Context<'_>) -> Poll<T>,
+        ) -> Poll<T> {
+            let waker = Waker::from(self.woken.clone());
+            poll(Pin::new(&mut self.gather), &mut Context::from_waker(&waker))
+        }
 
-    fn write(gather: &mut Gather<Script>, bytes: &[u8]) -> Poll<usize> {
-        let mut cx = Context::from_waker(Waker::noop());
-        let written = Pin::new(gather).poll_write(&mut cx, bytes);
-        written.map(Result::unwrap)
+        fn write(&mut self, bytes: &[u8]) -> Poll<usize> {
+            let written = self.poll(|gather, cx| gather.poll_write(cx, bytes));
+            written.map(Result::unwrap)
+        }
+
+        fn flush(&mut self) -> Poll<()> {
+            let flushed = self.poll(|gather, cx| gather.poll_flush(cx));
+            flushed.map(Result::unwrap)
+        }
+
+        /// What a turn begins with: how many bytes there were to read.
+        fn read(&mut self) -> Poll<io::Result<usize>> {
+            let mut space = [0; 64];
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = self.poll(|gather, cx| gather.poll_read(cx, &mut buffer));
+            read.map_ok(|()| buffer.filled().len())
+        }
+
+        fn turn(&mut self) {
+            assert!(self.read().is_pending(), "there is nothing to read");
+        }
+
+        fn n_woken(&self) -> usize {
+            self.woken.0.load(Ordering::Relaxed)
+        }
+
+        fn written(&self) -> Vec<u8> {
+            self.gather.stream.writes.concat()
+        }
     }
 
     #[test]
     fn what_one_turn_writes_goes_out_at_once_in_the_next() {
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
-        let mut gather = Script::gather([]);
-        for frame in [b"head", b"data", b"tail"] {
-            assert_eq!(write(&mut gather, frame), Poll::Ready(4));
-            flush(&mut gather, &waker);
+        let mut task = Task::of(Script::taking([]));
+        for round in 1..=2 {
+            for frame in [b"head", b"data", b"tail"] {
+                assert_eq!(task.write(frame), Poll::Ready(4));
+                assert_eq!(task.flush(), Poll::Ready(()));
+            }
+            let n_writes = task.gather.stream.writes.len();
+            assert_eq!(n_writes, round - 1, "the turn is not over");
+            assert_eq!(task.n_woken(), round, "asked for one more");
+            task.turn();
+            assert_eq!(task.gather.stream.writes.len(), round);
+            assert_eq!(task.gather.stream.writes[round - 1], b"headdatatail");
+            assert_eq!(task.gather.stream.n_flushes, round);
+            assert_eq!(task.gather.kept.capacity(), 0, "who is silent has nothing");
+            task.turn();
+            assert_eq!(task.gather.stream.writes.len(), round);
         }
-        assert_eq!(gather.stream.writes.len(), 0, "the turn is not over");
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "asked for one more");
-        turn(&mut gather).unwrap();
-        assert_eq!(gather.stream.writes, [b"headdatatail"]);
-        assert_eq!(gather.kept.capacity(), 0, "who is silent holds nothing");
-        turn(&mut gather).unwrap();
-        assert_eq!(gather.stream.writes.len(), 1);
     }
 
     #[test]
     fn what_is_not_to_be_flushed_is_kept() {
-        let mut gather = Script::gather([]);
-        assert_eq!(write(&mut gather, b"head"), Poll::Ready(4));
-        turn(&mut gather).unwrap();
-        assert_eq!(gather.stream.writes.len(), 0);
-        assert_eq!(gather.kept, b"head");
+        let mut task = Task::of(Script::taking([]));
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        task.turn();
+        assert_eq!(task.gather.kept, b"head");
+        assert_eq!(task.n_woken(), 0);
     }
 
     #[test]
     fn what_is_long_goes_out_with_what_was_kept_before_it() {
-        let mut gather = Script::gather([]);
+        let mut task = Task::of(Script::taking([]));
         let long = vec![7; CAPACITY - 3];
-        assert_eq!(write(&mut gather, b"head"), Poll::Ready(4));
-        assert_eq!(write(&mut gather, &long), Poll::Ready(long.len()));
-        assert_eq!(gather.stream.writes, [[&b"head"[..], &long].concat()]);
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.write(&long), Poll::Ready(long.len()));
+        let whole = [&b"head"[..], &long].concat();
+        assert_eq!(task.gather.stream.writes, [whole]);
     }
 
     #[test]
-    fn what_cannot_be_written_yet_stays_due() {
-        let mut gather = Script::gather([Taking::AtMost(1), Taking::Later]);
-        assert_eq!(write(&mut gather, b"head"), Poll::Ready(4));
-        flush(&mut gather, Waker::noop());
-        turn(&mut gather).unwrap();
-        assert_eq!(gather.stream.writes, [b"h"]);
-        turn(&mut gather).unwrap();
-        assert_eq!(gather.stream.writes, [&b"h"[..], b"ead"]);
+    fn what_cannot_be_written_yet_stays_due_and_keeps_nobody_from_reading() {
+        let mut task = Task::of(Script::taking([Next::AtMost(1), Next::Later]));
+        task.gather.stream.gives = [Next::AtMost(3)].into();
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        assert_eq!(task.read().map(Result::unwrap), Poll::Ready(3));
+        assert_eq!(task.written(), b"h");
+        // The stream has something to wake the task with.
+        let before = task.n_woken();
+        task.gather.stream.waiting.take().unwrap().wake();
+        assert_eq!(task.n_woken(), before + 1);
+        task.turn();
+        assert_eq!(task.written(), b"head");
     }
 
     #[test]
-    fn who_reads_learns_that_nothing_can_be_written() {
-        let mut gather = Script::gather([Taking::Broken]);
-        assert_eq!(write(&mut gather, b"head"), Poll::Ready(4));
-        flush(&mut gather, Waker::noop());
-        let error = turn(&mut gather).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    fn what_the_stream_holds_back_is_flushed_in_later_turns() {
+        let mut task = Task::of(Script::taking([]));
+        task.gather.stream.flushes = [Next::Later, Next::Later].into();
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        for n_flushes in 1..=3 {
+            task.turn();
+            assert_eq!(task.gather.stream.n_flushes, n_flushes);
+        }
+        task.turn();
+        assert_eq!(task.gather.stream.n_flushes, 3, "it is flushed");
+    }
+
+    #[test]
+    fn who_has_kept_nothing_flushes_the_stream() {
+        let mut task = Task::of(Script::taking([]));
+        task.gather.stream.flushes = [Next::Later].into();
+        assert_eq!(task.flush(), Poll::Pending);
+        assert_eq!(task.flush(), Poll::Ready(()));
+        assert_eq!(task.gather.stream.n_flushes, 2);
+    }
+
+    /// Reads what there is, and then why nothing can be written.
+    fn reads_to_the_end(task: &mut Task, kind: io::ErrorKind) {
+        task.gather.stream.gives = [Next::AtMost(5), Next::AtMost(3), Next::AtMost(0)].into();
+        assert_eq!(task.read().map(Result::unwrap), Poll::Ready(5));
+        assert_eq!(task.write(b"tail"), Poll::Ready(4), "it is dropped");
+        assert_eq!(task.flush(), Poll::Ready(()));
+        assert_eq!(task.read().map(Result::unwrap), Poll::Ready(3));
+        let told = task.read().map(|read| read.unwrap_err().kind());
+        assert_eq!(told, Poll::Ready(kind));
+        assert!(task.gather.kept.is_empty());
+    }
+
+    #[test]
+    fn what_arrived_before_the_stream_broke_is_read_first() {
+        let mut task = Task::of(Script::taking([Next::Broken]));
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        reads_to_the_end(&mut task, io::ErrorKind::BrokenPipe);
+
+        // Also if a long write finds out, or a flush, which come after the turn's read.
+        let long = vec![7; CAPACITY + 1];
+        let mut task = Task::of(Script::taking([Next::Broken]));
+        assert_eq!(task.write(&long), Poll::Ready(long.len()));
+        assert_eq!(task.n_woken(), 1);
+        reads_to_the_end(&mut task, io::ErrorKind::BrokenPipe);
+
+        let mut task = Task::of(Script::taking([]));
+        task.gather.stream.flushes = [Next::Broken].into();
+        assert_eq!(task.flush(), Poll::Ready(()));
+        assert_eq!(task.n_woken(), 1);
+        reads_to_the_end(&mut task, io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_is_broken() {
+        let mut task = Task::of(Script::taking([Next::AtMost(0)]));
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        reads_to_the_end(&mut task, io::ErrorKind::WriteZero);
+    }
+
+    #[test]
+    fn what_reading_says_comes_before_what_writing_said() {
+        let mut task = Task::of(Script::taking([Next::AtMost(0)]));
+        task.gather.stream.gives = [Next::Broken].into();
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        let told = task.read().map(|read| read.unwrap_err().kind());
+        assert_eq!(told, Poll::Ready(io::ErrorKind::BrokenPipe));
+    }
+
+    /// More at once in both directions than anything on the way holds.
+    #[tokio::test]
+    async fn both_ends_may_write_at_once_over_tls() {
+        const N_BYTES: usize = 1 << 20;
+        let [client, server] = ["//Alice", "//Bob"].map(|uri| Keypair::from_uri(uri).unwrap());
+        let expected = server.public();
+        let [client, server] = [client, server].map(|key| Identity::new(key).unwrap());
+        let (near, far) = duplex(1 << 10);
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(client.client_config(expected).unwrap());
+        let acceptor = TlsAcceptor::from(server.server_config().unwrap());
+        let (near, far) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+
+        async fn exchange(
+            stream: impl AsyncRead + AsyncWrite + Unpin,
+            marks: [u8; 2],
+        ) -> io::Result<()> {
+            let (mut reader, mut writer) = split(Gather::new(stream));
+            let writing = async {
+                // As frames come.
+                for piece in vec![marks[0]; N_BYTES].chunks(4103) {
+                    writer.write_all(piece).await?;
+                    writer.flush().await?;
+                }
+                writer.shutdown().await
+            };
+            let mut arrived = Vec::new();
+            let (written, read) = tokio::join!(writing, reader.read_to_end(&mut arrived));
+            written.and(read)?;
+            assert!(arrived == [marks[1]; N_BYTES]);
+            Ok(())
+        }
+        let near = exchange(near.unwrap(), [1, 2]);
+        let far = exchange(far.unwrap(), [2, 1]);
+        let (near, far) = tokio::join!(near, far);
+        near.and(far).unwrap();
     }
 
     #[derive(Clone, Debug)]
@@ -366,49 +574,47 @@ mod tests {
         ]
     }
 
-    fn taking() -> impl Strategy<Value = Taking> {
-        prop_oneof![
-            (1..2 * CAPACITY).prop_map(Taking::AtMost),
-            Just(Taking::Later)
-        ]
+    fn next() -> impl Strategy<Value = Next> {
+        let at_most = (1..2 * CAPACITY).prop_map(Next::AtMost);
+        prop_oneof![at_most, Just(Next::Later)]
     }
 
     proptest! {
-        /// However it is written, and however the stream takes it: the same bytes in the same order, and no more than
-        /// its capacity kept.
+        /// However it is written, and however the stream takes it: the same bytes in the same order, no more than its capacity
+        /// kept, and somebody who wakes the task while something is due.
         #[test]
         fn nothing_is_lost_or_changes_places(
             actions in prop::collection::vec(action(), 0..40),
-            takings in prop::collection::vec(taking(), 0..40),
+            takes in prop::collection::vec(next(), 0..40),
         ) {
-            let mut gather = Script::gather(takings);
-            let mut cx = Context::from_waker(Waker::noop());
+            let mut task = Task::of(Script::taking(takes));
             let mut given = Vec::new();
-            let mut next = (0..=250_u8).cycle();
-            for action in actions {
+            let mut is_flushed = true;
+            for (action, mark) in actions.into_iter().zip((0..=250_u8).cycle()) {
                 match action {
                     Action::Write(lengths) => {
-                        let mark = next.next().unwrap();
                         let pieces: Vec<Vec<u8>> = lengths.iter().map(|&n| vec![mark; n]).collect();
                         let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-                        let written = Pin::new(&mut gather).poll_write_vectored(&mut cx, &slices);
+                        let written = task.poll(|gather, cx| gather.poll_write_vectored(cx, &slices));
                         if let Poll::Ready(n) = written.map(Result::unwrap) {
                             given.extend(pieces.concat().into_iter().take(n));
+                            is_flushed &= n == 0;
                         }
                     }
-                    Action::Flush => flush(&mut gather, Waker::noop()),
+                    Action::Flush => is_flushed = task.flush().is_ready(),
                     Action::Turn => {
-                        let is_due = gather.is_due;
-                        let takes_all = gather.stream.takings.is_empty();
-                        turn(&mut gather).unwrap();
-                        prop_assert!(gather.kept.is_empty() || !(is_due && takes_all));
+                        task.gather.stream.waiting = None;
+                        task.turn();
+                        if is_flushed && task.written() != given {
+                            prop_assert!(task.gather.stream.waiting.is_some());
+                        }
                     }
                 }
-                prop_assert!(gather.kept.capacity() <= CAPACITY);
+                prop_assert!(task.gather.kept.capacity() <= CAPACITY);
             }
-            while Pin::new(&mut gather).poll_shutdown(&mut cx).is_pending() {}
-            prop_assert!(gather.stream.is_shut_down);
-            prop_assert!(gather.stream.writes.concat() == given);
+            while task.poll(|gather, cx| gather.poll_shutdown(cx)).is_pending() {}
+            prop_assert!(task.gather.stream.is_shut_down);
+            prop_assert!(task.written() == given);
         }
     }
 }

@@ -272,7 +272,7 @@ impl Payer {
     }
 }
 
-/// A piece of an answer. HTTP/2 drops it once it is written to the peer.
+/// A piece of an answer. HTTP/2 drops it once it is written to the connection.
 struct Piece {
     bytes: Bytes,
     _paid: Paid,

@@ -7,7 +7,8 @@
 //! that wait for the trainer have a budget of their own.
 //!
 //! Each message is counted once, though for a moment an answer is there as a tensor and as the message that it becomes. What
-//! the model itself needs is bounded by the nucleus' batches.
+//! the model itself needs is bounded by the nucleus' batches. Beside the budget, each connection has the
+//! [buffers](crate::buffers) between HTTP/2 and TCP, and the system its own: an answer in them counts as taken.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,

@@ -15,18 +15,14 @@ use tokio_rustls::client::TlsStream;
 
 use crate::buffers::ReadAhead;
 
-/// Reads that last words may take.
-const LAST_WORDS: usize = 64;
-
 /// A connected stream that remembers what TLS said when it broke.
 ///
 /// In TLS 1.3 a client has finished its handshake before the server has looked at the client's certificate: a server that
 /// refuses it says so in an alert, which arrives in place of the first response. HTTP/2 reports such an error as text only.
+/// That the alert is read although nothing can be written any more is the business of [`Gather`](crate::buffers::Gather).
 pub(super) struct Stream {
     transport: Transport,
     alert: Arc<OnceLock<rustls::Error>>,
-    /// Why nothing can be written any more, until that has been told.
-    broken: Option<io::Error>,
 }
 
 #[expect(
@@ -51,7 +47,6 @@ impl Stream {
         Stream {
             transport,
             alert: Arc::default(),
-            broken: None,
         }
     }
 
@@ -64,45 +59,6 @@ impl Stream {
 /// The error of TLS in an error of I/O, if it is one.
 pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
-}
-
-impl Stream {
-    /// Remembers the error, if TLS made it.
-    fn note(&self, error: &io::Error) {
-        if let Some(error) = tls_error(error) {
-            self.alert.get_or_init(|| error.clone());
-        }
-    }
-
-    /// The result of writing. If the peer has hung up, what it said before is read first: nobody would afterwards.
-    fn wrote<T>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        result: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match result {
-            Poll::Ready(Err(error)) => {
-                self.broken = Some(error);
-                self.last_words(cx).map(Err)
-            }
-            result => result,
-        }
-    }
-
-    /// Reads until there is nothing more, or enough was read, and gives the error that broke the stream. A broken stream
-    /// counts as readable, so this comes to an end.
-    fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let mut scratch = [0; 1024];
-        for _ in 0..LAST_WORDS {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer));
-            if read.is_err() || buffer.filled().is_empty() {
-                break;
-            }
-        }
-        let broken = self.broken.take();
-        Poll::Ready(broken.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))
-    }
 }
 
 /// Calls the same method of whichever transport this is.
@@ -122,8 +78,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = ready!(transport!(self, poll_read(cx, buffer)));
-        if let Err(error) = &read {
-            self.note(error);
+        if let Some(error) = read.as_ref().err().and_then(tls_error) {
+            self.alert.get_or_init(|| error.clone());
         }
         Poll::Ready(read)
     }
@@ -135,11 +91,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.broken.is_some() {
-            return self.last_words(cx).map(Err);
-        }
-        let result = transport!(self, poll_write(cx, bytes));
-        self.wrote(cx, result)
+        transport!(self, poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -147,11 +99,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.broken.is_some() {
-            return self.last_words(cx).map(Err);
-        }
-        let result = transport!(self, poll_write_vectored(cx, slices));
-        self.wrote(cx, result)
+        transport!(self, poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -162,11 +110,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.broken.is_some() {
-            return self.last_words(cx).map(Err);
-        }
-        let result = transport!(self, poll_flush(cx));
-        self.wrote(cx, result)
+        transport!(self, poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
