@@ -15,9 +15,11 @@ async fn a_node_told_to_stop_exits_with_zero_and_starts_at_its_best_block() -> R
     ensure!(last >= 3);
 
     let node = setup.start().await?;
-    assert_eq!(node.best_at_start().await?, last);
+    // The block that it was about when it was told to stop may be in no line of its log.
+    let best = node.best_at_start().await?;
+    ensure!((last..=last + 1).contains(&best), "{best} after {last}");
     assert_eq!(node.client.header_at(3).await?, known);
-    node.client.until_best(last + 2).await?;
+    node.client.until_best(best + 2).await?;
     let (status, _) = node.stop(Signal::Interrupt).await?;
     ensure!(status.code() == Some(0), "{status}");
     Ok(())

@@ -2,11 +2,14 @@
 
 use crate::connect;
 use anyhow::{Context, Result};
-use connectome_tests::{Setup, node};
+use connectome_tests::{ChainSpec, Setup, node};
 use neuron_metagraph::At;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, process::Command};
+
+/// Blocks from one epoch to the next that are more than a test waits for.
+const TEMPO: u32 = 1000;
 
 /// The command of a user who has nothing but a development key: nobody's wallets and settings.
 struct User {
@@ -60,7 +63,13 @@ impl User {
 
 #[tokio::test]
 async fn a_neuron_is_registered_funded_and_seen_by_commands() -> Result<()> {
-    let node = Setup::dev()?.start().await?;
+    // An epoch would pay it meanwhile.
+    let network = json!({ "task": "digits", "hyperparameters": { "tempo": TEMPO } });
+    let chain = ChainSpec::dev()
+        .await?
+        .with(&json!({ "metagraph": { "networks": [network] } }))
+        .write()?;
+    let node = Setup::authority(&chain, "alice")?.alone().start().await?;
     let user = User::new(node.url())?;
 
     let registered = user.ask(&["register"]).await?;
@@ -87,7 +96,7 @@ async fn a_neuron_is_registered_funded_and_seen_by_commands() -> Result<()> {
     let network = user.ask(&["network", "show"]).await?;
     assert_eq!(
         (&network["task"], &network["hyperparameters"]["tempo"]),
-        (&"digits".into(), &20.into())
+        (&"digits".into(), &TEMPO.into())
     );
     let networks = user.ask(&["network", "list"]).await?;
     assert_eq!(networks.as_array().map(Vec::len), Some(1));
@@ -196,7 +205,9 @@ async fn a_network_that_the_pallet_refuses_is_refused_in_its_words() -> Result<(
 async fn the_doctor_says_what_is_missing_and_what_is_not() -> Result<()> {
     let node = Setup::dev()?.start().await?;
     let user = User::new(node.url())?;
-    let ended = user.neuron(&["doctor", "--listen", "127.0.0.1:0"]).await?;
+    let ended = user
+        .neuron(&["doctor", "--patience=60s", "--listen=127.0.0.1:0"])
+        .await?;
     assert_eq!(ended.code, Some(1));
     let checks = ended.stdout;
     let verdict = |name: &str| {

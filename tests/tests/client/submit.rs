@@ -138,10 +138,11 @@ async fn a_call_that_no_block_takes_ends_at_its_deadline() -> Result<()> {
         .start()
         .await?;
     let chain = connect(&node).await?;
-    let deadline = Duration::from_secs(2);
-    let result = chain
-        .submit(transfer(&key("Bob")?, CTM), &key("Alice")?, deadline)
-        .await;
+    let (alice, transfer) = (key("Alice")?, transfer(&key("Bob")?, CTM));
+    let deadline = Duration::from_secs(10);
+    let submitting = chain.submit(transfer, &alice, deadline);
+    let (result, pending) = tokio::join!(submitting, until_pending(&node, 1));
+    pending?;
     let Err(error @ SubmitError::Deadline { .. }) = result else {
         panic!("there are no blocks: {result:?}");
     };

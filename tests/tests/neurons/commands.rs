@@ -96,13 +96,13 @@ async fn commands_say_of_a_live_network_what_the_chain_says() -> Result<()> {
     }
 
     // The doctor finds nothing wrong,
-    let checks = first.ask(&["doctor"]).await?;
+    let checks = first.ask(&["doctor", "--patience=60s"]).await?;
     let checks = checks.as_array().context("a list of tests")?;
     ensure!(checks.iter().all(|it| it["verdict"] == "ok"), "{checks:?}");
 
     // until the neuron is gone, and then says what to do.
     neuron.kill();
-    let doctor = ["doctor", "--json", "--listen=127.0.0.1:0"];
+    let doctor = ["doctor", "--json", "--patience=60s", "--listen=127.0.0.1:0"];
     let ended = first.command(&doctor).await?;
     assert_eq!(ended.code, Some(1));
     let checks: Vec<Value> = serde_json::from_str(&ended.stdout)?;

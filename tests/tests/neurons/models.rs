@@ -103,7 +103,7 @@ async fn trains_goes_on_and_is_served(
     let question: Vec<String> = question.collect();
     let question: Vec<&str> = question.iter().map(String::as_str).collect();
     let said = second
-        .ask(&[&["query", "--uids=0"], &question[..]].concat())
+        .ask(&[&["query", "--uids=0", "--deadline=60s"], &question[..]].concat())
         .await?;
     ensure!(said["votes"][0]["code"] == "Success", "{said}");
     let status = serving.stop(Signal::Terminate).await?;

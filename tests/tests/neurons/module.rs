@@ -41,7 +41,7 @@ fn export(folder: &Path) -> Result<Value> {
 async fn probabilities(asker: &Operator, folder: &Path) -> Result<Vec<f64>> {
     let image = folder.join("image.pgm");
     let said = asker
-        .ask(&["query", image.to_str().context("UTF-8")?])
+        .ask(&["query", "--deadline=60s", image.to_str().context("UTF-8")?])
         .await?;
     ensure!(said["votes"][0]["code"] == "Success", "{said}");
     numbers(&said["votes"][0]["probabilities"])

@@ -17,7 +17,7 @@ const STEPS: &str = "--steps=400";
 async fn query(asker: &Operator, image: &str) -> Result<(Value, Value)> {
     let path = repository().join("examples/digits").join(image);
     let path = path.to_str().context("a path in UTF-8")?;
-    let said = asker.ask(&["query", path]).await?;
+    let said = asker.ask(&["query", "--deadline=60s", path]).await?;
     let votes = said["votes"].as_array().context("a list of votes")?;
     ensure!(votes.len() == 1, "{votes:?}");
     Ok((votes[0].clone(), said["network"].clone()))

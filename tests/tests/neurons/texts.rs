@@ -59,7 +59,14 @@ impl Served {
     async fn places(&self, text: &str) -> Result<Vec<Vec<String>>> {
         let run = self.server.run_folder();
         let tokenizer = run.to_str().context("a path in UTF-8")?;
-        let query = ["query", "--text", text, "--tokenizer", tokenizer];
+        let query = [
+            "query",
+            "--deadline=60s",
+            "--text",
+            text,
+            "--tokenizer",
+            tokenizer,
+        ];
         let said = self.asker.ask(&query).await?;
         let (vote, network) = (&said["votes"][0], &said["network"]);
         assert_eq!(vote["code"], "Success", "{vote}");
@@ -95,6 +102,7 @@ async fn a_language_model_tells_how_a_text_goes_on() -> Result<()> {
     let another = another.to_str().context("a path in UTF-8")?;
     let query = [
         "query",
+        "--deadline=60s",
         "--text",
         "Sentence",
         "--tokenizer",

@@ -351,7 +351,7 @@ async fn a_message_beyond_the_limits_is_refused_with_the_numbers() {
 async fn a_request_without_an_answer_in_time_is_a_timeout_and_never_reaches_the_model() {
     let (setup, mut script) = Setup::scripted();
     let config = AxonConfig {
-        max_wait: Duration::from_secs(1),
+        max_wait: Duration::from_secs(3),
         ..patient()
     };
     let axon = Setup { config, ..setup }.start().await;

@@ -59,7 +59,7 @@ async fn a_stuck_client_and_a_stuck_model_do_not_hold_it() {
 #[tokio::test]
 async fn health_says_so_first() {
     let axon = Setup {
-        config: with_grace(Duration::from_secs(1)),
+        config: with_grace(Duration::from_secs(60)),
         ..Setup::default()
     }
     .start()
@@ -74,6 +74,7 @@ async fn health_says_so_first() {
     axon.shutdown.cancel();
     let second = within(watched.message()).await.unwrap().unwrap();
     assert_eq!(second.status(), ServingStatus::NotServing);
+    drop((watched, client));
     axon.ended().await;
 }
 

@@ -215,7 +215,7 @@ async fn a_peer_that_dies_in_the_middle_of_its_answer_costs_that_answer() {
         async move { ask(&dendrite, peer).await }
     });
     eventually("the answer begins", || seen.has_begun()).await;
-    let address = server.kill();
+    let address = server.kill().await;
     let outcome = asking.await.unwrap();
     assert_eq!(outcome.code, Code::Unavailable, "{}", outcome.message);
     assert_eq!(seen.requests(), 1, "it may have done its work");

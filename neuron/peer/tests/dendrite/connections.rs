@@ -143,7 +143,7 @@ async fn a_peer_that_was_killed_is_used_again_when_it_is_back() {
     let server = axon(Answer::First).await;
     let peer = server.peer(0);
     assert!(ask(&dendrite, peer).await.is_success());
-    let address = server.kill();
+    let address = server.kill().await;
     open_are(&dendrite, 0).await;
     assert_eq!(ask(&dendrite, peer).await.code, Code::Unavailable);
 
@@ -159,7 +159,7 @@ async fn a_peer_killed_in_the_middle_of_a_call_costs_that_call() {
     let (asker, peer) = (dendrite.clone(), server.peer(0));
     let asking = tokio::spawn(async move { ask(&asker, peer).await });
     eventually("the request arrives", || server.seen.requests() == 1).await;
-    server.kill();
+    server.kill().await;
     assert_eq!(asking.await.unwrap().code, Code::Unavailable);
 }
 
@@ -169,7 +169,7 @@ async fn a_peer_that_restarted_between_two_calls_costs_none() {
     let server = axon(Answer::First).await;
     let peer = server.peer(0);
     assert!(ask(&dendrite, peer).await.is_success());
-    let address = server.kill();
+    let address = server.kill().await;
     open_are(&dendrite, 0).await;
     let _server = axon_at(address, Answer::First).await;
     assert!(ask(&dendrite, peer).await.is_success());

@@ -92,7 +92,7 @@ async fn a_call_that_nobody_waits_for_is_not_in_flight() {
 #[tokio::test]
 async fn the_deadline_holds_for_a_black_hole_and_travels_to_a_slow_peer() {
     let (silent, slow) = (black_hole().await, axon(Answer::Never).await);
-    let deadline = Duration::from_millis(200);
+    let deadline = Duration::from_secs(2);
     for peer in [silent.peer(0), slow.peer(1)] {
         let start = Instant::now();
         let outcome = ask_within(&dendrite(), peer, deadline).await;
@@ -102,7 +102,7 @@ async fn the_deadline_holds_for_a_black_hole_and_travels_to_a_slow_peer() {
     }
     let told = slow.seen.deadline.lock().unwrap().clone().unwrap();
     let micros: u64 = told.strip_suffix('u').unwrap().parse().unwrap();
-    assert!(micros > 0 && micros <= 200_000, "{told}");
+    assert!(micros > 0 && micros <= 2_000_000, "{told}");
     eventually("the call is cancelled", || slow.seen.cancelled() == 1).await;
 }
 

@@ -141,13 +141,15 @@ fn impatient(connect_timeout: Duration) -> Dendrite {
     Dendrite::new(Some(identity("//Alice")), config)
 }
 
+/// Longer than it takes to connect.
+const IMPATIENCE: Duration = Duration::from_secs(2);
 /// A call that ends before its connection is there.
 const BRIEF: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn a_failure_to_connect_that_nobody_waited_for_is_not_told_to_the_next_caller() {
     let silent = black_hole().await;
-    let (dendrite, bob) = (impatient(4 * BRIEF), secure(&silent, "//Bob"));
+    let (dendrite, bob) = (impatient(IMPATIENCE), secure(&silent, "//Bob"));
     assert_eq!(
         ask_within(&dendrite, bob, BRIEF).await.code,
         Code::Timeout,
@@ -155,7 +157,7 @@ async fn a_failure_to_connect_that_nobody_waited_for_is_not_told_to_the_next_cal
     );
     eventually("the attempt to connect ends", || silent.seen.closed() == 1).await;
     assert!(!dendrite.stats()[0].connected);
-    let address = silent.kill();
+    let address = silent.kill().await;
     let bobs = tls_axon_at(address, honest(&identity("//Bob"))).await;
     assert_eq!(ask(&dendrite, bob).await.code, Code::Backoff);
     let outcome = ask(&dendrite, bob).await;

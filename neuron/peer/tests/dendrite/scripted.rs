@@ -38,6 +38,8 @@ use tonic::{
     transport::Server as Grpc,
 };
 
+use crate::LONG;
+
 /// Values in a row of outputs.
 pub(crate) const WIDTH: u32 = 3;
 
@@ -91,9 +93,12 @@ impl Scripted {
         peer(uid, self.address)
     }
 
-    /// Ends the peer and every connection to it, at once.
-    pub(crate) fn kill(mut self) -> SocketAddr {
-        self.stop();
+    /// Ends the peer and every connection to it. Its address is free then.
+    pub(crate) async fn kill(mut self) -> SocketAddr {
+        if let Some(runtime) = self.runtime.take() {
+            let end = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(LONG));
+            end.await.unwrap();
+        }
         self.address
     }
 
@@ -536,14 +541,14 @@ impl AsyncWrite for Tls {
     }
 }
 
-/// Waits until something is so, at most ten seconds.
+/// Waits until something is so, for [`LONG`] at most.
 pub(crate) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait)
+    tokio::time::timeout(LONG, wait)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 10 s"));
+        .unwrap_or_else(|_| panic!("{what}: not within {LONG:?}"));
 }
