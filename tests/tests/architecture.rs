@@ -33,7 +33,8 @@ const CONSENSUS: [&str; 4] = [
 ];
 
 /// The crates of the neuron, each with the crates of this workspace that it may depend on.
-const NEURON: [(&str, &[&str]); 8] = [
+const NEURON: [(&str, &[&str]); 9] = [
+    ("neuron-memory", &[]),
     ("neuron-proto", &[]),
     ("neuron-wallet", &[]),
     ("neuron-metagraph", &["neuron-wallet"]),
@@ -59,6 +60,7 @@ const NEURON: [(&str, &[&str]); 8] = [
         &[
             "neuron",
             "neuron-learn",
+            "neuron-memory",
             "neuron-metagraph",
             "neuron-peer",
             "neuron-proto",

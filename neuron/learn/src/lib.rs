@@ -10,7 +10,6 @@ pub mod flops;
 pub mod likeliest;
 mod linear;
 pub mod loss;
-pub mod memory;
 pub mod model;
 mod nn;
 pub mod optim;

@@ -31,7 +31,7 @@ use neuron::{
 use progress::Progress;
 
 fn main() -> ExitCode {
-    neuron_learn::memory::keep_freed_memory();
+    neuron_memory::keep_freed();
     let (cli, config) = match config::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(error) => return exit::report_config(error),

@@ -139,7 +139,7 @@ fn main() -> Result<()> {
 
 /// Measures one model in this process.
 fn one(name: &str, arguments: &Arguments) -> Result<()> {
-    neuron_learn::memory::keep_freed_memory();
+    neuron_memory::keep_freed();
     tch::set_num_threads(i32::try_from(arguments.threads)?);
     // Before anything else of libtorch: it looks for CUDA once.
     let device = device::open(arguments.device)?;

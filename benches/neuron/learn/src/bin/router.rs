@@ -82,6 +82,8 @@ struct Measured {
 }
 
 fn main() -> Result<()> {
+    // As neuron-worker does.
+    neuron_memory::keep_freed();
     let arguments = Arguments::parse();
     let measured = measure(&arguments)?;
     if arguments.json {

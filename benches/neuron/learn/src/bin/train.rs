@@ -97,7 +97,7 @@ struct Measured {
 
 fn main() -> Result<()> {
     // As neuron-worker does.
-    neuron_learn::memory::keep_freed_memory();
+    neuron_memory::keep_freed();
     let arguments = Arguments::parse();
     let measured = measure(&arguments)?;
     if arguments.json {

@@ -12,7 +12,8 @@
 //! * `plain`: the same without TLS.
 //!
 //! Rounds are interleaved, so that whatever else the machine does is shared; figures are medians over rounds, and a ratio
-//! is the median of each round's ratio. Processor time is of both processes.
+//! is the median of each round's ratio. Processor time is of both processes. All of them keep the memory that they free, as a
+//! neuron does.
 //!
 //! Then a health check is asked over the connection on which a forward of 1.5 s runs. Memory is that of the axon's process, as
 //! Linux counts it: resident before the first round, and the most until the last.
@@ -66,6 +67,8 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
+    // As neuron-worker does. Client and servers, which are this program as well, are alike in this.
+    neuron_memory::keep_freed();
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     match arguments.serve {

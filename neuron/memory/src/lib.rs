@@ -1,6 +1,8 @@
 //! How a process that computes gets its memory.
+//!
+//! A crate of its own: whoever measures a part of a neuron needs it as well, also without libtorch.
 
-/// Lets the C library keep what tensors free for the next tensors.
+/// Lets the C library keep what tensors and messages free for the next ones.
 ///
 /// libtorch allocates the results of every operation anew, with `posix_memalign`. As it comes, glibc gives each thread an arena of
 /// its own, which returns large blocks to the kernel as soon as they are free: their pages are then cleared and mapped again for
@@ -9,9 +11,9 @@
 ///
 /// Call it once, before the first thread is started: threads keep the arena that they have. Elsewhere than with glibc it does
 /// nothing, and `MALLOC_ARENA_MAX` and its like in the environment are overruled.
-pub fn keep_freed_memory() {
+pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    glibc::keep_freed_memory();
+    glibc::keep_freed();
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -21,7 +23,7 @@ mod glibc {
     /// Bytes of a block from which on it is a mapping of its own: larger than any tensor of a usual step.
     const MAPPED_FROM: c_int = 1 << 30;
 
-    pub(super) fn keep_freed_memory() {
+    pub(super) fn keep_freed() {
         let settings = [
             (M_ARENA_MAX, 1),
             (M_MMAP_THRESHOLD, MAPPED_FROM),
