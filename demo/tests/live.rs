@@ -274,11 +274,8 @@ fn check_epochs(ended: &Ended, task: &str, n_neurons: usize) {
         let sum = sum(epochs.last().expect("there are some"), share);
         assert!((sum - 1.0).abs() < 1e-3, "{share} {sum}");
     }
-    for said in [
-        "epoch 3 of 3, block ",
-        "with the network, ",
-        " calls: Success ",
-    ] {
+    let at_last = format!("epoch {EPOCHS} of {EPOCHS}, block ");
+    for said in [&at_last, "with the network, ", " calls: Success "] {
         assert!(ended.stderr.contains(said), "{said}\n{}", ended.stderr);
     }
 }

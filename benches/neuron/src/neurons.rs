@@ -2,16 +2,16 @@
 //!
 //! They are registered with each other by hand, without a chain. Everything else is as on a network.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, thread, time::Duration};
 
 use anyhow::Result;
 use neuron_peer::{
     Identity, Member, Roster,
     axon::{self, AxonConfig, Policy, Rate, Security},
     dendrite::{Dendrite, DendriteConfig, Peer},
-    nucleus::{JoinGuard, Model, Nucleus, NucleusConfig},
+    nucleus::{JoinGuard, Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
 };
-use neuron_proto::Modality;
+use neuron_proto::{DType, Modality, Tensor};
 use neuron_wallet::Keypair;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,6 +42,34 @@ pub fn axon_config(modality: Modality) -> AxonConfig {
             ..Policy::default()
         },
         ..AxonConfig::default()
+    }
+}
+
+/// A model of the tensor modality that gives its inputs back.
+#[derive(Debug)]
+pub struct Echo {
+    /// Values in a row, f32.
+    pub width: u32,
+    /// What it takes for a batch.
+    pub delay: Duration,
+}
+
+impl Model for Echo {
+    fn synapses(&self) -> Vec<SynapseSpec> {
+        vec![SynapseSpec {
+            modality: Modality::Tensor,
+            input_dtypes: vec![DType::F32],
+            input_shape: vec![self.width],
+            output_shape: vec![self.width],
+            prediction_shape: None,
+            tokenizer: None,
+            accepts_gradients: false,
+        }]
+    }
+
+    fn forward(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
+        thread::sleep(self.delay);
+        Ok(inputs.clone())
     }
 }
 

@@ -43,3 +43,27 @@ mod glibc {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use std::{fs, hint::black_box};
+
+    /// Kilobytes of this process that are in memory.
+    fn resident() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kilobytes = line.unwrap().split_whitespace().nth(1);
+        kilobytes.unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_freed_stays_for_the_next() {
+        const KILOBYTES: usize = 32 << 10;
+        super::keep_freed();
+        let before = resident();
+        drop(black_box(vec![1_u8; KILOBYTES << 10]));
+        let kept = resident().saturating_sub(before);
+        assert!(kept > KILOBYTES as u64 * 9 / 10, "{kept} KB");
+    }
+}

@@ -78,7 +78,7 @@ impl<S: AsyncWrite + Unpin> Gather<S> {
         self.is_due = false;
     }
 
-    fn is_broken(&mut self, error: io::Error) {
+    fn breaks(&mut self, error: io::Error) {
         self.forget();
         self.broken = Some(error);
     }
@@ -132,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gather<S> {
         if self.is_due
             && let Poll::Ready(Err(error)) = self.poll_write_out(cx)
         {
-            self.is_broken(error);
+            self.breaks(error);
         }
         let n_filled = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -165,7 +165,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
                 Ok(0) => {}
                 Ok(n) => return Poll::Ready(Ok(n)),
                 Err(error) => {
-                    self.is_broken(error);
+                    self.breaks(error);
                     cx.waker().wake_by_ref();
                 }
             }
@@ -186,7 +186,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         }
         if self.kept.is_empty() {
             if let Err(error) = ready!(self.poll_write_out(cx)) {
-                self.is_broken(error);
+                self.breaks(error);
                 cx.waker().wake_by_ref();
             }
         } else if !self.is_due {
@@ -428,6 +428,8 @@ mod tests {
         assert_eq!(task.write(&long), Poll::Ready(long.len()));
         let whole = [&b"head"[..], &long].concat();
         assert_eq!(task.gather.stream.writes, [whole]);
+        // HTTP/2 copies the data of a frame otherwise.
+        assert!(task.gather.is_write_vectored());
     }
 
     #[test]
@@ -500,6 +502,18 @@ mod tests {
         assert_eq!(task.flush(), Poll::Ready(()));
         assert_eq!(task.n_woken(), 1);
         reads_to_the_end(&mut task, io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_broken_stream_is_not_shut_down_as_if_all_had_arrived() {
+        let mut task = Task::of(Script::taking([Next::Broken]));
+        assert_eq!(task.write(b"head"), Poll::Ready(4));
+        assert_eq!(task.flush(), Poll::Ready(()));
+        task.turn();
+        let ended = task.poll(|gather, cx| gather.poll_shutdown(cx));
+        let told = ended.map(|ended| ended.unwrap_err().kind());
+        assert_eq!(told, Poll::Ready(io::ErrorKind::BrokenPipe));
+        assert!(!task.gather.stream.is_shut_down);
     }
 
     #[test]

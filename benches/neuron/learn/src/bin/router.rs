@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use neuron_benches::{
-    neurons::Neurons,
+    neurons::{Echo, Neurons},
     statistics::{median, milliseconds, quantile},
     table::{met, table},
 };
@@ -25,9 +25,9 @@ use neuron_learn::router::{Router, RouterConfig};
 use neuron_learn_benches::consultation::{Consultation, consult};
 use neuron_peer::{
     dendrite::{Dendrite, Finish},
-    nucleus::{Model, ModelError, SynapseSpec},
+    nucleus::Model,
 };
-use neuron_proto::{DType, Modality, Output};
+use neuron_proto::{Modality, Output};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 use tokio::runtime::Runtime;
@@ -96,7 +96,11 @@ fn main() -> Result<()> {
 
 fn measure(arguments: &Arguments) -> Result<Vec<Measured>> {
     let runtime = Runtime::new()?;
-    let models = (0..N_PEERS).map(|_| Box::new(Echo) as Box<dyn Model>);
+    let echo = || Echo {
+        width: WIDTH,
+        delay: Duration::ZERO,
+    };
+    let models = (0..N_PEERS).map(|_| Box::new(echo()) as Box<dyn Model>);
     let start = Neurons::start(Modality::Tensor, models.collect());
     let neurons = runtime.block_on(start)?;
     let asker = Asker {
@@ -208,31 +212,6 @@ impl Asker<'_> {
             "what was joined is not what was sent"
         );
         Ok(said)
-    }
-}
-
-/// A model that gives its inputs back.
-struct Echo;
-
-impl Model for Echo {
-    fn synapses(&self) -> Vec<SynapseSpec> {
-        vec![SynapseSpec {
-            modality: Modality::Tensor,
-            input_dtypes: vec![DType::F32],
-            input_shape: vec![WIDTH],
-            output_shape: vec![WIDTH],
-            prediction_shape: None,
-            tokenizer: None,
-            accepts_gradients: false,
-        }]
-    }
-
-    fn forward(
-        &mut self,
-        _: Modality,
-        inputs: &neuron_proto::Tensor,
-    ) -> Result<neuron_proto::Tensor, ModelError> {
-        Ok(inputs.clone())
     }
 }
 

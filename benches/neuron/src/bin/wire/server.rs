@@ -13,14 +13,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use neuron_benches::neurons::axon_config;
+use neuron_benches::neurons::{Echo, axon_config};
 use neuron_peer::{
     Identity, Member, Roster,
     axon::{self, Security},
-    nucleus::{Model, ModelError, Nucleus, NucleusConfig, SynapseSpec},
+    nucleus::{Nucleus, NucleusConfig},
 };
 use neuron_proto::{
-    Code, DType, Modality, Tensor,
+    Code, Modality,
     v1::{self, axon_server},
 };
 use neuron_wallet::Keypair;
@@ -152,37 +152,16 @@ async fn serve_axon(listener: TcpListener, delay: Duration, end: CancellationTok
         plaintext: false,
     };
     let (_rosters, roster) = watch::channel(Arc::new(Roster::new(1, [member])));
-    let echo = Box::new(Echo { delay });
+    let echo = Box::new(Echo {
+        width: WIDTH,
+        delay,
+    });
     let (nucleus, guard) = Nucleus::start(echo, NucleusConfig::default())?;
     let config = axon_config(Modality::Tensor);
     let security = Security::Tls(Identity::new(server_key()?)?);
     axon::serve(listener, config, security, roster, nucleus, None, end).await?;
     guard.stopped().await;
     Ok(())
-}
-
-/// A model that gives its inputs back.
-struct Echo {
-    delay: Duration,
-}
-
-impl Model for Echo {
-    fn synapses(&self) -> Vec<SynapseSpec> {
-        vec![SynapseSpec {
-            modality: Modality::Tensor,
-            input_dtypes: vec![DType::F32],
-            input_shape: vec![WIDTH],
-            output_shape: vec![WIDTH],
-            prediction_shape: None,
-            tokenizer: None,
-            accepts_gradients: false,
-        }]
-    }
-
-    fn forward(&mut self, _: Modality, inputs: &Tensor) -> Result<Tensor, ModelError> {
-        thread::sleep(self.delay);
-        Ok(inputs.clone())
-    }
 }
 
 async fn serve_tonic<S>(
